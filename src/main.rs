@@ -1,0 +1,3 @@
+//! The `suanpan` command.
+
+fn main() {}
