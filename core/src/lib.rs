@@ -1,1 +1,45 @@
-//! suanpan-core
+//! # suanpan-core: the rules
+//!
+//! One [`Ledger`] holds the merchants, channels, orders, refunds, voids and accounts of one shard and is
+//! changed only by [`Ledger::apply`]: a command and the time it was decided go in, a [`Reply`] comes out,
+//! and the entries it booked go to an [`EntrySink`].
+//!
+//! It promises that for any sequence of commands
+//! - the entries of one command are one atomic group and every currency sums to zero after it;
+//! - no merchant account is ever below zero, and no order gives back more than was paid;
+//! - what is refused changes nothing;
+//! - the same sequence gives the same replies and the same [`Ledger::digest`], on any machine, forever.
+//!
+//! What it deliberately does **not** do: no I/O, no clock, no threads, no randomness, no floats, no time-zone
+//! database. Time comes in with each command; a channel's time zone comes in as a table of offsets
+//! ([`Zone`]); what must last is the log's business, and who may ask is the edge's.
+#![forbid(unsafe_code)]
+#![deny(clippy::float_arithmetic)]
+
+mod channel;
+mod command;
+mod date;
+mod merchant;
+mod money;
+mod number;
+mod query;
+mod reply;
+
+pub use channel::{
+    Blackout, ChannelId, ChannelTerms, FailedRefund, FeeRefund, Preset, SameDay, Zone, ZoneStep,
+};
+pub use command::{
+    Command, Discounts, Payment, PaymentDetails, Refund, RefundDetails, RefundResult, RefundResultState,
+    Request, SetDate, Void, VoidResult,
+};
+pub use date::{Date, Timestamp};
+pub use merchant::{
+    Cycle, DiscountRefund, Limits, MerchantId, MerchantStatus, MerchantTerms, RefundFunding, SettlementMode,
+};
+pub use money::{AMOUNT_MAX, Currency, Rate, Rounding};
+pub use number::{InvalidNumber, NUMBER_BYTES, Number};
+pub use query::{
+    BalancesView, OrderStatus, OrderView, Query, RefundState, RefundView, SentAs, ShardTotals, VoidState,
+    VoidView,
+};
+pub use reply::{Field, Receipt, Rejection, Reply};
