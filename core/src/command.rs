@@ -161,4 +161,4 @@ pub struct SetDate {
 // A batch of 8,190 requests must fit a frame of 1 MiB and stay in the second-level cache.
 const _: () = assert!(size_of::<Request>() <= 112);
 const _: () = assert!(size_of::<rkyv::Archived<Request>>() <= 96);
-const _: () = assert!(size_of::<rkyv::Archived<crate::Reply>>() <= 40);
+const _: () = assert!(size_of::<rkyv::Archived<crate::Reply>>() <= 24);

@@ -24,7 +24,7 @@ pub enum Reply {
     /// [`Query::OrderRefunds`](crate::Query::OrderRefunds).
     Refunds(Vec<RefundView>),
     /// [`Query::Void`](crate::Query::Void).
-    Void(VoidView),
+    Void(Box<VoidView>),
     /// [`Query::Accrued`](crate::Query::Accrued).
     Accrued(i128),
     /// [`Query::Totals`](crate::Query::Totals).
