@@ -39,7 +39,7 @@ pub use merchant::{
 pub use money::{AMOUNT_MAX, Currency, Rate, Rounding};
 pub use number::{InvalidNumber, NUMBER_BYTES, Number};
 pub use query::{
-    BalancesView, OrderStatus, OrderView, Query, RefundState, RefundView, SentAs, ShardTotals, VoidState,
-    VoidView,
+    BalancesView, OrderStatus, OrderView, PAGE_REFUNDS_MAX, Query, RefundState, RefundView, SentAs,
+    ShardTotals, VoidState, VoidView,
 };
 pub use reply::{Field, Receipt, Rejection, Reply};

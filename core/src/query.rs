@@ -4,6 +4,9 @@ use rkyv::{Archive, Deserialize, Serialize};
 
 use crate::{ChannelId, Currency, Date, MerchantId, Number, Timestamp};
 
+/// The most refunds in one page of [`Query::OrderRefunds`].
+pub const PAGE_REFUNDS_MAX: usize = 100;
+
 /// A look at one shard; changes nothing.
 #[derive(Clone, PartialEq, Eq, Debug, Archive, Serialize, Deserialize)]
 pub enum Query {
@@ -15,8 +18,9 @@ pub enum Query {
     Order(MerchantId, Number),
     /// One refund.
     Refund(MerchantId, Number),
-    /// All refunds of an order, oldest first.
-    OrderRefunds(MerchantId, Number),
+    /// Refunds of an order, oldest first, those behind the named one; at most
+    /// [`PAGE_REFUNDS_MAX`] of them.
+    OrderRefunds(MerchantId, Number, Option<Number>),
     /// One void.
     Void(MerchantId, Number),
     /// What this shard holds of the accruals of a merchant that lives anywhere (signed): its stripe of
@@ -24,6 +28,11 @@ pub enum Query {
     Accrued(MerchantId),
     /// This shard's part of the trial balance.
     Totals,
+    /// A channel's rules; the same on every shard.
+    Channel(ChannelId),
+    /// A channel's id by its name; the same on every shard. Answered with
+    /// [`Receipt::Channel`](crate::Receipt::Channel).
+    ChannelNamed(String),
 }
 
 /// Where an order stands.

@@ -22,13 +22,20 @@ pub enum Reply {
     /// [`Query::Refund`](crate::Query::Refund).
     Refund(Box<RefundView>),
     /// [`Query::OrderRefunds`](crate::Query::OrderRefunds).
-    Refunds(Vec<RefundView>),
+    Refunds {
+        /// One page, oldest first.
+        page: Vec<RefundView>,
+        /// Whether there are more behind it.
+        has_more: bool,
+    },
     /// [`Query::Void`](crate::Query::Void).
     Void(Box<VoidView>),
     /// [`Query::Accrued`](crate::Query::Accrued).
     Accrued(i128),
     /// [`Query::Totals`](crate::Query::Totals).
     Totals(Box<ShardTotals>),
+    /// [`Query::Channel`](crate::Query::Channel).
+    Channel(Box<ChannelTerms>),
 }
 
 /// What a command did. `repeat` says that it had been done before and nothing changed now.
