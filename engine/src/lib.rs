@@ -1,1 +1,35 @@
-//! suanpan-engine
+//! # suanpan-engine: the core and the log, made to run
+//!
+//! An [`Engine`] runs one [`Ledger`](suanpan_core::Ledger) for each shard on a thread of its own. A batch comes
+//! in through the shard's bounded queue, is decided, written to the one log that all shards share, and its
+//! replies leave through the shard's gate when the log is durable up to what they say.
+//!
+//! It promises that
+//! - a merchant is touched by one thread only, in the order in which batches came in;
+//! - no reply, also no refusal and no look, leaves before everything it says is durable;
+//! - a full queue is an answer (`overloaded`), and a log without room is one (`read_only`), both before any
+//!   state is touched;
+//! - a start on the same folder finds everything that was answered;
+//! - after a failure of the log or a panic nothing more is answered but *unknown*.
+//!
+//! What it deliberately does **not** do: no sockets and no formats of the wire; no rules of the business (those
+//! are the core's); no format of the log below the payload of a record (that is the log's); no retry of a
+//! failed sync, ever.
+
+mod batch;
+mod clock;
+mod engine;
+mod error;
+mod gate;
+mod group;
+mod meeting;
+mod queue;
+mod replay;
+mod shard;
+
+pub use batch::{BATCH_REQUESTS_MAX, Batch, Caller, Completed};
+pub use clock::Clock;
+pub use engine::{Engine, EngineConfig, Health, Recovered, Refused, SHARDS_MAX};
+pub use error::EngineError;
+pub use group::GroupError;
+pub use suanpan_wal::Lsn;

@@ -1,0 +1,43 @@
+//! What is handed to a shard, and what comes back.
+
+use std::sync::Arc;
+
+use suanpan_core::{Reply, Request};
+use suanpan_wal::Lsn;
+
+/// The most requests in one batch.
+pub const BATCH_REQUESTS_MAX: usize = 8_190;
+
+/// Requests that one caller sends to one shard together. They are decided in order, with nothing in between.
+pub struct Batch {
+    /// 1..=[`BATCH_REQUESTS_MAX`] of them, each for a merchant of that shard (or for no merchant).
+    pub requests: Vec<Request>,
+    /// Empty; room for the replies, so that the caller may use a vector again.
+    pub replies: Vec<Reply>,
+    /// The caller's own mark, given back.
+    pub token: u64,
+    /// Who waits for it.
+    pub caller: Arc<dyn Caller>,
+}
+
+/// A batch that was decided, when everything that its replies say is durable.
+#[derive(Debug)]
+pub struct Completed {
+    /// The batch's token.
+    pub token: u64,
+    /// Which shard decided.
+    pub shard: u16,
+    /// The requests, given back.
+    pub requests: Vec<Request>,
+    /// A reply to each of them, in order.
+    pub replies: Vec<Reply>,
+    /// The log position at which they hold.
+    pub as_of: Lsn,
+}
+
+/// Where completed batches go.
+pub trait Caller: Send + Sync {
+    /// Takes a completed batch. Called once for each batch that was accepted, from the thread that syncs the
+    /// log: it must not block.
+    fn complete(&self, completed: Completed);
+}

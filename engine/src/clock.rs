@@ -1,0 +1,60 @@
+//! The clock that stamps each group of commands. The core has none: what it needs to know of time comes in
+//! with the commands and is written to the log.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use suanpan_core::Timestamp;
+
+/// The system's clock, or one that was stopped for a test.
+#[derive(Debug)]
+pub struct Clock {
+    /// Where it stands, or [`RUNNING`].
+    stopped_ms: AtomicI64,
+}
+
+const RUNNING: i64 = i64::MIN;
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self { stopped_ms: AtomicI64::new(RUNNING) }
+    }
+}
+
+impl Clock {
+    /// Now, in milliseconds.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        // Relaxed: the moment is a value by itself and orders nothing.
+        match self.stopped_ms.load(Ordering::Relaxed) {
+            RUNNING => system_now(),
+            stopped_ms => Timestamp(stopped_ms),
+        }
+    }
+
+    /// Stops the clock at a moment, or sets it running again.
+    pub fn stop_at(&self, moment: Option<Timestamp>) {
+        self.stopped_ms.store(moment.map_or(RUNNING, |t| t.0), Ordering::Relaxed);
+    }
+}
+
+fn system_now() -> Timestamp {
+    // A clock set before 1970 reads as 1970: money still moves, and the date is the day cut's business.
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stops_and_runs() {
+        let clock = Clock::default();
+        assert!(clock.now().0 > 1_600_000_000_000);
+        clock.stop_at(Some(Timestamp(7)));
+        assert_eq!(clock.now(), Timestamp(7));
+        clock.stop_at(None);
+        assert!(clock.now().0 > 1_600_000_000_000);
+    }
+}

@@ -1,0 +1,130 @@
+//! The reply gate: a decided batch waits here until all that its replies say is durable.
+//!
+//! Each shard puts what it decided, with the log position up to which it had written, into its own bounded
+//! ring. The thread that syncs the log empties the rings up to the new durable position after every sync, so
+//! no other thread has to wake for a reply to leave. A reply that says something durable already does not
+//! enter at all.
+//!
+//! No reply is left behind: a shard puts its batches in *before* it wakes the committer, and the committer
+//! looks into the rings *after* it has read the durable position and again whenever it was woken.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crossbeam_queue::ArrayQueue;
+use crossbeam_utils::CachePadded;
+use suanpan_core::{Rejection, Reply};
+use suanpan_wal::Lsn;
+
+use crate::batch::{Caller, Completed};
+
+/// Groups of one shard that may wait for a sync; more than that and the shard waits too.
+const WAITING_GROUPS_MAX: usize = 1_024;
+
+/// Batches that are safe to answer once the log is durable up to `until`.
+pub(crate) struct Waiting {
+    pub(crate) until: Lsn,
+    pub(crate) batches: Vec<(Arc<dyn Caller>, Completed)>,
+}
+
+/// A shard's side of the gate.
+pub(crate) struct Gate {
+    ring: ArrayQueue<Waiting>,
+    /// Requests that were accepted into the shard's queue and are not answered yet.
+    outstanding: CachePadded<AtomicUsize>,
+}
+
+impl Gate {
+    pub(crate) fn new() -> Self {
+        Self { ring: ArrayQueue::new(WAITING_GROUPS_MAX), outstanding: CachePadded::new(AtomicUsize::new(0)) }
+    }
+
+    /// Counts `requests` in, unless more than `max` would then be unanswered.
+    pub(crate) fn enter(&self, requests: usize, max: usize) -> bool {
+        // Relaxed: a bound on memory, which orders nothing.
+        let before = self.outstanding.fetch_add(requests, Ordering::Relaxed);
+        if before + requests > max {
+            self.outstanding.fetch_sub(requests, Ordering::Relaxed);
+            return false;
+        }
+        true
+    }
+
+    /// Counts requests out that were refused after all.
+    pub(crate) fn leave(&self, requests: usize) {
+        let before = self.outstanding.fetch_sub(requests, Ordering::Relaxed);
+        assert!(before >= requests, "answered more than was asked");
+    }
+
+    /// Requests accepted and not answered.
+    pub(crate) fn outstanding(&self) -> usize {
+        self.outstanding.load(Ordering::Relaxed)
+    }
+
+    /// Puts a group behind the gate; gives it back when the ring is full.
+    pub(crate) fn push(&self, waiting: Waiting) -> Result<(), Waiting> {
+        self.ring.push(waiting)
+    }
+
+    /// Answers a group now.
+    pub(crate) fn release(&self, waiting: Waiting) {
+        for (caller, completed) in waiting.batches {
+            assert_eq!(completed.requests.len(), completed.replies.len());
+            self.leave(completed.requests.len());
+            caller.complete(completed);
+        }
+    }
+
+    /// Answers a group with *unknown*: the log failed, and nobody can say what of it will be found again.
+    pub(crate) fn release_unknown(&self, mut waiting: Waiting) {
+        for (_, completed) in &mut waiting.batches {
+            completed.replies.fill(Reply::Rejected(Rejection::Unknown, None));
+        }
+        self.release(waiting);
+    }
+}
+
+/// The committer's side: opens the gates of all shards.
+pub(crate) struct GateKeeper {
+    gates: Vec<Arc<Gate>>,
+    /// The oldest group of each shard that had to wait for another sync.
+    heads: Vec<Option<Waiting>>,
+}
+
+impl GateKeeper {
+    pub(crate) fn new(gates: Vec<Arc<Gate>>) -> Self {
+        let heads = gates.iter().map(|_| None).collect();
+        Self { gates, heads }
+    }
+
+    /// Answers everything that is durable.
+    pub(crate) fn open(&mut self, durable: Lsn) {
+        for (gate, head) in self.gates.iter().zip(&mut self.heads) {
+            while let Some(waiting) = head.take().or_else(|| gate.ring.pop()) {
+                if waiting.until > durable {
+                    *head = Some(waiting);
+                    break;
+                }
+                gate.release(waiting);
+            }
+        }
+    }
+
+    /// Answers everything with *unknown*.
+    pub(crate) fn fail(&mut self) {
+        for (gate, head) in self.gates.iter().zip(&mut self.heads) {
+            while let Some(waiting) = head.take().or_else(|| gate.ring.pop()) {
+                gate.release_unknown(waiting);
+            }
+        }
+    }
+}
+
+impl Gate {
+    /// Answers everything in this gate with *unknown*; for a shard that finds the log failed.
+    pub(crate) fn fail(&self) {
+        while let Some(waiting) = self.ring.pop() {
+            self.release_unknown(waiting);
+        }
+    }
+}
