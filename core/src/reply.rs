@@ -3,7 +3,8 @@
 use rkyv::{Archive, Deserialize, Serialize};
 
 use crate::{
-    BalancesView, MerchantTerms, OrderView, RefundState, RefundView, ShardTotals, VoidState, VoidView,
+    BalancesView, ChannelTerms, MerchantTerms, OrderView, RefundState, RefundView, ShardTotals, VoidState,
+    VoidView,
 };
 
 /// The answer to one request.
