@@ -1,0 +1,219 @@
+//! What both protocols stand on: the engine, asked from async code, and what the edge knows by name.
+//!
+//! The directory (channels by name and id, and the currencies of merchants that were named as platforms) is a
+//! copy of facts that never change once they are there, taken from the shards. It is the edge's control plane:
+//! no payment over the binary protocol waits for it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use suanpan_core::{
+    ChannelId, ChannelTerms, Command, Currency, MerchantId, MerchantTerms, Query, Receipt, Rejection, Reply,
+    Request, SetDate, ShardTotals,
+};
+use suanpan_engine::{Batch, Caller, Completed, Engine, Lsn};
+use tokio::sync::oneshot;
+
+/// The engine as the edge sees it.
+pub struct Gateway {
+    engine: Arc<Engine>,
+    channels: RwLock<Channels>,
+    currencies: Mutex<HashMap<MerchantId, Currency>>,
+    /// Held while a channel is put and learned, so that the directory sees puts in the log's order.
+    putting_channel: Mutex<()>,
+}
+
+/// The most currencies of platforms that are kept; beyond it they are asked for again.
+const CURRENCIES_MAX: usize = 100_000;
+
+#[derive(Default)]
+struct Channels {
+    by_id: Vec<Arc<ChannelTerms>>,
+    by_name: HashMap<String, ChannelId>,
+}
+
+/// What came of a request, and the log position at which it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// One reply to each request.
+    pub replies: Vec<Reply>,
+    /// Where in the log they hold.
+    pub as_of: Lsn,
+}
+
+/// Waits for one batch.
+struct Once(Mutex<Option<oneshot::Sender<Completed>>>);
+
+impl Caller for Once {
+    fn complete(&self, completed: Completed) {
+        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(waiting) = waiting {
+            // Whoever asked may have gone away: what was decided stands all the same.
+            let _ = waiting.send(completed);
+        }
+    }
+}
+
+impl Gateway {
+    /// Takes an engine and learns its channels.
+    pub async fn new(engine: Arc<Engine>) -> Self {
+        let gateway = Self {
+            engine,
+            channels: RwLock::default(),
+            currencies: Mutex::new(HashMap::new()),
+            putting_channel: Mutex::new(()),
+        };
+        for id in 0..=u16::MAX {
+            match gateway.ask_one(0, Request::Query(Query::Channel(ChannelId(id)))).await {
+                Reply::Channel(terms) => gateway.learn_channel(ChannelId(id), *terms),
+                _ => break,
+            }
+        }
+        gateway
+    }
+
+    /// The engine itself.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Asks one shard, decided together and in order; answered when durable. A refusal by the engine (a full
+    /// queue, a failed log) is a reply like any other.
+    pub async fn ask(&self, shard: u16, requests: Vec<Request>) -> Answer {
+        let count = requests.len();
+        let (done_in, done_out) = oneshot::channel();
+        let caller = Arc::new(Once(Mutex::new(Some(done_in))));
+        let batch = Batch { requests, replies: Vec::new(), token: 0, caller };
+        let refused = |why| Answer { replies: vec![Reply::Rejected(why, None); count], as_of: Lsn::default() };
+        if let Err(back) = self.engine.submit(shard, batch) {
+            return refused(back.why);
+        }
+        match done_out.await {
+            Ok(completed) => Answer { replies: completed.replies, as_of: completed.as_of },
+            Err(_) => refused(Rejection::Unknown),
+        }
+    }
+
+    /// Asks one shard one thing.
+    pub async fn ask_one(&self, shard: u16, request: Request) -> Reply {
+        let answer = self.ask(shard, vec![request]).await;
+        answer.replies.into_iter().next().unwrap_or(Reply::Rejected(Rejection::Unknown, None))
+    }
+
+    /// Asks a merchant's shard.
+    pub async fn ask_merchant(&self, merchant: MerchantId, requests: Vec<Request>) -> Answer {
+        self.ask(self.engine.shard_of(merchant), requests).await
+    }
+
+    /// Makes or changes a merchant, after looking whether its platform is there in the same currency.
+    pub async fn put_merchant(&self, terms: Box<MerchantTerms>) -> Reply {
+        if let Some(rejection) = self.check_platform(&terms).await {
+            return rejection;
+        }
+        let shard = self.engine.shard_of(terms.merchant);
+        self.ask_one(shard, Request::Command(Command::PutMerchant(terms))).await
+    }
+
+    /// What is wrong with the platform that terms name, if anything.
+    pub async fn check_platform(&self, terms: &MerchantTerms) -> Option<Reply> {
+        let platform = terms.platform?;
+        match self.currency_of(platform).await {
+            Ok(currency) if currency == terms.currency => None,
+            Ok(_) => Some(Reply::Rejected(Rejection::CurrencyMismatch, Some(suanpan_core::Field::Platform))),
+            Err(Reply::Rejected(rejection, _)) => {
+                Some(Reply::Rejected(rejection, Some(suanpan_core::Field::Platform)))
+            }
+            Err(other) => Some(other),
+        }
+    }
+
+    /// A merchant's currency, which never changes.
+    async fn currency_of(&self, merchant: MerchantId) -> Result<Currency, Reply> {
+        let known = self.currencies.lock().unwrap_or_else(PoisonError::into_inner).get(&merchant).copied();
+        if let Some(currency) = known {
+            return Ok(currency);
+        }
+        let shard = self.engine.shard_of(merchant);
+        match self.ask_one(shard, Request::Query(Query::Merchant(merchant))).await {
+            Reply::Merchant(terms) => {
+                let mut currencies = self.currencies.lock().unwrap_or_else(PoisonError::into_inner);
+                if currencies.len() < CURRENCIES_MAX {
+                    currencies.insert(merchant, terms.currency);
+                }
+                Ok(terms.currency)
+            }
+            other => Err(other),
+        }
+    }
+
+    /// Makes or changes a channel on all shards.
+    pub async fn put_channel(self: &Arc<Self>, terms: Box<ChannelTerms>) -> Reply {
+        let this = self.clone();
+        let kept = terms.clone();
+        let put = tokio::task::spawn_blocking(move || {
+            let _one = this.putting_channel.lock().unwrap_or_else(PoisonError::into_inner);
+            let reply = this.engine.put_channel(terms);
+            if let Reply::Done(Receipt::Channel { id, .. }) = reply {
+                this.learn_channel(id, *kept);
+            }
+            reply
+        });
+        put.await.unwrap_or(Reply::Rejected(Rejection::Unknown, None))
+    }
+
+    /// Begins the books at a date, or cuts the day, on all shards.
+    pub async fn set_date(self: &Arc<Self>, set: SetDate) -> Reply {
+        let this = self.clone();
+        tokio::task::spawn_blocking(move || this.engine.set_date(set))
+            .await
+            .unwrap_or(Reply::Rejected(Rejection::Unknown, None))
+    }
+
+    /// The totals of all shards at one point of the log.
+    pub async fn totals(self: &Arc<Self>) -> Option<(Vec<ShardTotals>, Lsn)> {
+        let this = self.clone();
+        tokio::task::spawn_blocking(move || this.engine.totals()).await.ok().flatten()
+    }
+
+    /// What a merchant accrued, summed over the shards; signed.
+    ///
+    /// # Errors
+    /// The reply of the first shard that did not answer.
+    pub async fn accrued(&self, merchant: MerchantId) -> Result<i128, Reply> {
+        let mut sum = 0i128;
+        for shard in 0..self.engine.shards() {
+            match self.ask_one(shard, Request::Query(Query::Accrued(merchant))).await {
+                Reply::Accrued(part) => sum += part,
+                other => return Err(other),
+            }
+        }
+        Ok(sum)
+    }
+
+    /// A channel's id by its name.
+    #[must_use]
+    pub fn channel_id(&self, name: &str) -> Option<ChannelId> {
+        self.channels.read().unwrap_or_else(PoisonError::into_inner).by_name.get(name).copied()
+    }
+
+    /// A channel's rules by its id.
+    #[must_use]
+    pub fn channel(&self, id: ChannelId) -> Option<Arc<ChannelTerms>> {
+        self.channels.read().unwrap_or_else(PoisonError::into_inner).by_id.get(usize::from(id.0)).cloned()
+    }
+
+    fn learn_channel(&self, id: ChannelId, terms: ChannelTerms) {
+        let mut channels = self.channels.write().unwrap_or_else(PoisonError::into_inner);
+        let at = usize::from(id.0);
+        channels.by_name.insert(terms.name.clone(), id);
+        let terms = Arc::new(terms);
+        match channels.by_id.get_mut(at) {
+            Some(known) => *known = terms,
+            None => {
+                assert_eq!(at, channels.by_id.len(), "channels are learned in the order of their ids");
+                channels.by_id.push(terms);
+            }
+        }
+    }
+}
