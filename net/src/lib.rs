@@ -14,5 +14,6 @@
 
 mod gateway;
 pub mod http;
+pub mod wire;
 
 pub use gateway::{Answer, Gateway};
