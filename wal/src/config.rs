@@ -1,0 +1,94 @@
+//! What a log is opened with.
+
+use crate::geometry::{Geometry, RECORD_SIZE_MIN, SEGMENT_SIZE_MAX, SEGMENT_SIZE_MIN, STREAMS_MAX};
+use crate::{Lsn, OpenError};
+use std::path::PathBuf;
+
+/// The segments' size when nothing else is asked for: 64 MiB.
+const SEGMENT_SIZE_DEFAULT: u64 = 64 << 20;
+const READY_SEGMENTS_MAX: u32 = 64;
+const RESERVE_BYTES_DEFAULT: u64 = 256 << 20;
+const MARK_IDLE_MS_DEFAULT: u64 = 5;
+
+const _: () = assert!(SEGMENT_SIZE_DEFAULT.is_power_of_two() && SEGMENT_SIZE_DEFAULT <= SEGMENT_SIZE_MAX);
+
+/// How a log is laid out and kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// The folder that holds the segment files and nothing else. Made when it is not there.
+    pub dir: PathBuf,
+    /// Bytes per segment file: a power of two from 64 KiB to 1 GiB. A log keeps the size it was made with.
+    pub segment_size: u64,
+    /// How many empty segments are kept ready beyond the one being written, 1 to 64.
+    pub ready_segments: u32,
+    /// Bytes of free disk that preparing segments leaves for others. Below it the log turns read-only.
+    pub reserve_bytes: u64,
+    /// How many streams append, 1 to 256; may differ from start to start.
+    pub streams: u16,
+    /// Milliseconds without a record after which a mark proves the last one durable.
+    pub mark_idle_ms: u64,
+    /// A position known by other means to have been durable, e.g. the newest snapshot's. A log that ends before
+    /// it is refused. [`Lsn::ZERO`] when nothing is known.
+    pub proven: Lsn,
+}
+
+impl LogConfig {
+    /// A log in `dir` for one stream, with everything else as it is by default.
+    pub fn new(dir: impl Into<PathBuf>) -> LogConfig {
+        LogConfig {
+            dir: dir.into(),
+            segment_size: SEGMENT_SIZE_DEFAULT,
+            ready_segments: 2,
+            reserve_bytes: RESERVE_BYTES_DEFAULT,
+            streams: 1,
+            mark_idle_ms: MARK_IDLE_MS_DEFAULT,
+            proven: Lsn::ZERO,
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<Geometry, OpenError> {
+        let refuse = |setting: &'static str, rule: &'static str| Err(OpenError::Config { setting, rule });
+        if !self.segment_size.is_power_of_two()
+            || !(SEGMENT_SIZE_MIN..=SEGMENT_SIZE_MAX).contains(&self.segment_size)
+        {
+            return refuse("segment_size", "must be a power of two from 65536 to 1073741824 bytes");
+        }
+        if !(1..=READY_SEGMENTS_MAX).contains(&self.ready_segments) {
+            return refuse("ready_segments", "must be 1 to 64");
+        }
+        if !(1..=STREAMS_MAX).contains(&self.streams) {
+            return refuse("streams", "must be 1 to 256");
+        }
+        let geometry = Geometry::new(self.segment_size);
+        if geometry.record_size_max(self.streams) < RECORD_SIZE_MIN {
+            return refuse("segment_size", "is too small for so many streams");
+        }
+        Ok(geometry)
+    }
+
+    /// The reserve, scaled down for logs of tiny segments: four segments are plenty to warn by.
+    pub(crate) fn reserve_bytes_scaled(&self) -> u64 {
+        if self.reserve_bytes == RESERVE_BYTES_DEFAULT {
+            self.reserve_bytes.min(4 * self.segment_size)
+        } else {
+            self.reserve_bytes
+        }
+    }
+}
+
+/// What the log calls when something has changed. Called on the log's own threads: be quick, do not block.
+pub struct Hooks {
+    /// Called by the committer after each sync with the position everything before which is durable, and again,
+    /// with an unchanged position, after [`crate::LogHandle::wake`]. Must not itself wake the log: it would be
+    /// called without end.
+    pub on_durable: Box<dyn FnMut(Lsn) + Send>,
+    /// Called once, with the reason, when the log is poisoned: stop the process after saying so.
+    pub on_poison: Box<dyn Fn(&str) + Send + Sync>,
+}
+
+impl Hooks {
+    /// Hooks that do nothing.
+    pub fn none() -> Hooks {
+        Hooks { on_durable: Box::new(|_| ()), on_poison: Box::new(|_| ()) }
+    }
+}

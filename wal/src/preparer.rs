@@ -1,0 +1,180 @@
+//! Keeps empty segments ready: every block allocated and written, so that no store into a map can ever find the
+//! disk full, and no sync has blocks to allocate. Also removes the segments that nobody needs any more.
+
+use crate::geometry::Geometry;
+use crate::segment::{self, Prepared, Segment};
+use crate::shared::Shared;
+use crate::sync::Ordering;
+use rustix::fs::FallocateFlags;
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+/// How often to look whether there is space again.
+const SPACE_RETRY: Duration = Duration::from_millis(200);
+/// Zeros are written and handed to the disk in pieces of this size, so that a sync of the log that comes in
+/// between waits for one piece and not for a whole segment.
+const ZEROS_CHUNK: usize = 1 << 20;
+
+/// Why a segment could not be prepared.
+#[derive(Debug)]
+pub(crate) enum PrepareError {
+    /// Not now; nothing was left behind.
+    NoSpace {
+        needed_bytes: u64,
+        free_bytes: u64,
+    },
+    Io {
+        doing: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+    /// The log is being stopped.
+    Stopped,
+}
+
+/// Makes an empty segment file in `dir`, by the end of which it is durable under its name, mapped and faulted in.
+pub(crate) fn prepare(
+    dir: &Path,
+    prepared: Prepared,
+    reserve_bytes: u64,
+    go_on: &dyn Fn() -> bool,
+) -> Result<Segment, PrepareError> {
+    let free_bytes = free_bytes(dir)?;
+    let needed_bytes = prepared.segment_size.saturating_add(reserve_bytes);
+    if free_bytes < needed_bytes {
+        return Err(PrepareError::NoSpace { needed_bytes, free_bytes });
+    }
+    let temporary = segment::path_temporary(dir, prepared.number);
+    let file = match write_zeros(&temporary, &prepared, go_on) {
+        Ok(Some(file)) => file,
+        Ok(None) => return Err(PrepareError::Stopped),
+        Err(error) => {
+            // Best effort: a temporary file left over is removed at the next start.
+            let _ = fs::remove_file(&temporary);
+            return Err(match error.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                    PrepareError::NoSpace { needed_bytes, free_bytes }
+                }
+                _ => PrepareError::Io { doing: "preparing segment", path: temporary, source: error },
+            });
+        }
+    };
+    let path = segment::path(dir, prepared.number);
+    let io = |source| PrepareError::Io { doing: "preparing segment", path: path.clone(), source };
+    assert!(!path.exists(), "a segment is prepared once");
+    fs::rename(&temporary, &path).map_err(io)?;
+    segment::sync_dir(dir).map_err(io)?;
+    Segment::map(path.clone(), file, prepared).map_err(io)
+}
+
+fn write_zeros(path: &Path, prepared: &Prepared, go_on: &dyn Fn() -> bool) -> io::Result<Option<File>> {
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
+    rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, prepared.segment_size)?;
+    let zeros = vec![0; ZEROS_CHUNK.min(prepared.segment_size as usize)];
+    assert!(prepared.segment_size.is_multiple_of(zeros.len() as u64));
+    for offset in (0..prepared.segment_size).step_by(zeros.len()) {
+        if !go_on() {
+            return Ok(None);
+        }
+        file.write_all_at(&zeros, offset)?;
+        file.sync_data()?;
+    }
+    file.write_all_at(&prepared.encode(), 0)?;
+    file.sync_all()?;
+    Ok(Some(file))
+}
+
+fn free_bytes(dir: &Path) -> Result<u64, PrepareError> {
+    match rustix::fs::statvfs(dir) {
+        Ok(stat) => Ok(stat.f_bavail.saturating_mul(stat.f_frsize)),
+        Err(error) => Err(PrepareError::Io {
+            doing: "asking for free space in",
+            path: dir.to_owned(),
+            source: error.into(),
+        }),
+    }
+}
+
+pub(crate) struct Preparer {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) dir: PathBuf,
+    pub(crate) ready_segments: u64,
+    /// The lowest segment that has a file.
+    pub(crate) first: u64,
+}
+
+impl Preparer {
+    /// Runs until the log is stopped or poisoned.
+    pub(crate) fn run(mut self) -> Result<(), PrepareError> {
+        let shared = Arc::clone(&self.shared);
+        loop {
+            if self.is_over() {
+                return Ok(());
+            }
+            self.remove_released()?;
+            let mut timeout = None;
+            if self.is_wanting() {
+                match self.prepare_next() {
+                    Ok(()) => continue,
+                    Err(PrepareError::NoSpace { .. }) => timeout = Some(SPACE_RETRY),
+                    Err(PrepareError::Stopped) => return Ok(()),
+                    Err(error) => return Err(error),
+                }
+            }
+            let short = timeout.is_some();
+            shared
+                .preparer
+                .sleep(timeout, || self.is_over() || self.is_releasing() || (!short && self.is_wanting()));
+        }
+    }
+
+    /// Prepares the next segment, whether it is wanted yet or not.
+    pub(crate) fn prepare_next(&self) -> Result<(), PrepareError> {
+        let run = &self.shared.run;
+        let number = self.shared.ready_end();
+        assert!(number <= segment::number_max(run.geometry));
+        let prepared = Prepared { log_id: run.log_id, number, segment_size: run.geometry.segment_size() };
+        let reserve_bytes = self.shared.reserve_bytes.load(Ordering::Relaxed);
+        self.shared.add(prepare(&self.dir, prepared, reserve_bytes, &|| !self.is_over())?);
+        Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        self.shared.is_stopping() || self.shared.is_poisoned()
+    }
+
+    /// Whether fewer segments are ready beyond the tail's than should be.
+    pub(crate) fn is_wanting(&self) -> bool {
+        let current = self.shared.run.geometry.segment(self.shared.tail.get());
+        self.shared.ready_end() <= current + self.ready_segments
+    }
+
+    /// The first segment that is to be kept: the released position's own, and never one that is not durable.
+    fn keep_from(&self) -> u64 {
+        let geometry: Geometry = self.shared.run.geometry;
+        let released = self.shared.release_before.load(Ordering::Acquire);
+        let durable = self.shared.durable.load(Ordering::Acquire);
+        geometry.segment(released.min(durable))
+    }
+
+    fn is_releasing(&self) -> bool {
+        self.first < self.keep_from()
+    }
+
+    /// Removes released segments from the oldest on. The folder is synced after each: a crash must leave no gap.
+    fn remove_released(&mut self) -> Result<(), PrepareError> {
+        while self.is_releasing() {
+            let path = segment::path(&self.dir, self.first);
+            let removed = fs::remove_file(&path).and_then(|()| segment::sync_dir(&self.dir));
+            removed.map_err(|source| PrepareError::Io { doing: "removing segment", path, source })?;
+            self.first += 1;
+        }
+        Ok(())
+    }
+}

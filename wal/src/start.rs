@@ -1,0 +1,218 @@
+//! Starting a verified log: the torn tail is cut, an epoch begun, the threads set off.
+//!
+//! A crash at any point here leaves a log that recovery judges as before: unused segments go first, and nothing
+//! proved what they held; then the tail is zeroed from its first bad byte, which keeps that byte bad however
+//! much of the zeroing survives; then the start record is written, and only when it is durable do others follow.
+
+use crate::committer::Committer;
+use crate::config::Hooks;
+use crate::log::Log;
+use crate::preparer::{PrepareError, Preparer};
+use crate::record::{Kind, STREAM_ALL, STREAM_LOG, crc_seed, start_payload};
+use crate::segment::{self, Prepared, Segment};
+use crate::shared::{Run, Shared};
+use crate::writer::{Appender, Writer};
+use crate::{Recovery, StartError};
+use std::{
+    fs::{self, OpenOptions},
+    io,
+    os::unix::fs::FileExt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::Arc,
+    thread::{Builder, JoinHandle},
+    time::Duration,
+};
+
+const ZEROS_CHUNK: usize = 1 << 20;
+
+impl Recovery {
+    /// Starts the log after replay. Returns it with its writers: one per stream, in order, and as the last one
+    /// the broadcaster's, for [`STREAM_ALL`].
+    ///
+    /// Waits until enough segments are ready: some tenths of a second with segments of the default size.
+    ///
+    /// # Errors
+    /// [`StartError::NoSpace`] says how much is needed. After any error the log can be opened and started again.
+    pub fn start(mut self, hooks: Hooks) -> Result<(Log, Vec<Writer>), StartError> {
+        self.maps.clear();
+        let dir = self.config.dir.clone();
+        make_dir(&dir)?;
+        self.remove_unused()?;
+        if self.end_active {
+            self.zero_tail()?;
+        }
+        let Hooks { on_durable, on_poison } = hooks;
+        let run = Run {
+            geometry: self.geometry,
+            log_id: self.log_id,
+            seed: crc_seed(self.log_id),
+            epoch: self.epoch + 1,
+            streams: self.config.streams,
+        };
+        let shared = Arc::new(Shared::new(run, self.end, self.config.reserve_bytes_scaled(), on_poison));
+        if self.end_active {
+            shared.add(self.open_last()?);
+        }
+        let ready_segments = u64::from(self.config.ready_segments);
+        let preparer =
+            Preparer { shared: Arc::clone(&shared), dir: dir.clone(), ready_segments, first: self.first };
+        while preparer.is_wanting() {
+            preparer.prepare_next().map_err(|error| start_error(&dir, &preparer, error))?;
+        }
+        self.set_off(&shared, preparer, on_durable)
+    }
+
+    /// Writes the start record, makes it durable, and sets the threads off.
+    fn set_off(
+        &self,
+        shared: &Arc<Shared>,
+        preparer: Preparer,
+        on_durable: Box<dyn FnMut(crate::Lsn) + Send>,
+    ) -> Result<(Log, Vec<Writer>), StartError> {
+        let dir = &self.config.dir;
+        let current = shared.segment(self.geometry.segment(self.end)).expect("the last segment is ready");
+        let mut start = Appender::new(Arc::clone(shared), STREAM_LOG, self.hash, Arc::clone(&current));
+        start.append(Kind::Start, &start_payload(self.epoch, self.hash));
+        let mut committer =
+            Committer::new(Arc::clone(shared), self.end, self.end_active, self.hash, self.epoch);
+        let committed = committer.commit();
+        committed.map_err(|error| io_error("syncing", dir)(io::Error::other(error.to_string())))?;
+        let base = committer.hash();
+        assert_eq!(base, start.chain(), "the start record carries the whole log's chain");
+
+        committer.on_durable = on_durable;
+        committer.mark_idle = Duration::from_millis(self.config.mark_idle_ms);
+        let streams = (0..self.config.streams).chain([STREAM_ALL]);
+        let appender = |stream| Appender::of_stream(Arc::clone(shared), stream, base, Arc::clone(&current));
+        let writers = streams.map(|stream| Writer::new(appender(stream))).collect();
+        let marks = appender(STREAM_LOG);
+        let committing = spawn(
+            shared,
+            "wal-committer",
+            |shared| shared.committer.register(),
+            move || committer.run(marks).map_err(|error| error.to_string()),
+        );
+        let preparing = spawn(
+            shared,
+            "wal-preparer",
+            |shared| shared.preparer.register(),
+            move || {
+                preparer.run().map_err(|error| match error {
+                    PrepareError::Io { doing, path, source } => {
+                        format!("{doing} {} failed: {source}", path.display())
+                    }
+                    other => format!("{other:?}"),
+                })
+            },
+        );
+        // A thread that did not start leaves the other to the log's drop.
+        let (committing, preparing) = match (committing, preparing) {
+            (Ok(committing), Ok(preparing)) => (committing, preparing),
+            (Ok(only), Err(error)) | (Err(error), Ok(only)) => {
+                drop(Log::new(Arc::clone(shared), vec![only]));
+                return Err(io_error("starting a thread for", dir)(error));
+            }
+            (Err(error), Err(_)) => return Err(io_error("starting a thread for", dir)(error)),
+        };
+        Ok((Log::new(Arc::clone(shared), vec![committing, preparing]), writers))
+    }
+
+    /// Removes what was being prepared, and the segments after the last one in use, from the highest on.
+    fn remove_unused(&self) -> Result<(), StartError> {
+        let dir = &self.config.dir;
+        let keep_to = self.geometry.segment(self.end);
+        let mut unused = Vec::new();
+        for entry in fs::read_dir(dir).map_err(io_error("reading folder", dir))? {
+            let path = entry.map_err(io_error("reading folder", dir))?.path();
+            let number = segment::number_in(&path);
+            let beyond = number.is_some_and(|n| n > keep_to || (n == keep_to && !self.end_active));
+            if beyond || segment::is_temporary(&path) {
+                unused.push(path);
+            }
+        }
+        unused.sort();
+        for path in unused.iter().rev() {
+            fs::remove_file(path).map_err(io_error("removing", path))?;
+        }
+        segment::sync_dir(dir).map_err(io_error("syncing folder", dir))
+    }
+
+    /// Zeroes the last segment from the end of the log on, so that no bytes of this epoch are left to be taken
+    /// for a later one's, and makes that durable.
+    fn zero_tail(&self) -> Result<(), StartError> {
+        if self.report.cut.is_none() {
+            return Ok(());
+        }
+        let path = segment::path(&self.config.dir, self.geometry.segment(self.end));
+        let file = OpenOptions::new().write(true).open(&path).map_err(io_error("opening", &path))?;
+        let zeros = vec![0; ZEROS_CHUNK];
+        let mut offset = self.geometry.offset(self.end);
+        while offset < self.geometry.segment_size() {
+            let len = (self.geometry.segment_size() - offset).min(zeros.len() as u64);
+            file.write_all_at(&zeros[..len as usize], offset).map_err(io_error("writing", &path))?;
+            offset += len;
+        }
+        file.sync_all().map_err(io_error("syncing", &path))
+    }
+
+    fn open_last(&self) -> Result<Segment, StartError> {
+        let number = self.geometry.segment(self.end);
+        let path = segment::path(&self.config.dir, number);
+        let file =
+            OpenOptions::new().read(true).write(true).open(&path).map_err(io_error("opening", &path))?;
+        let prepared = Prepared { log_id: self.log_id, number, segment_size: self.geometry.segment_size() };
+        Segment::map(path.clone(), file, prepared).map_err(io_error("mapping", &path))
+    }
+}
+
+/// Makes the log's folder, durably, when it is not there.
+fn make_dir(dir: &Path) -> Result<(), StartError> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(dir).map_err(io_error("making folder", dir))?;
+    match dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(parent) => segment::sync_dir(parent).map_err(io_error("syncing folder", parent)),
+        None => Ok(()),
+    }
+}
+
+/// Runs one of the log's threads; its failure, or its panic, poisons the log.
+fn spawn(
+    shared: &Arc<Shared>,
+    name: &str,
+    register: impl FnOnce(&Shared) + Send + 'static,
+    body: impl FnOnce() -> Result<(), String> + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    let shared = Arc::clone(shared);
+    let name_of_panic = name.to_owned();
+    Builder::new().name(name.to_owned()).spawn(move || {
+        register(&shared);
+        // Unwind safety: what a panic leaves half done is not used again, the log is poisoned.
+        match catch_unwind(AssertUnwindSafe(body)) {
+            Ok(Ok(())) => {}
+            Ok(Err(reason)) => shared.poison(&reason),
+            Err(_) => shared.poison(&format!("thread {name_of_panic} panicked; restart to recover")),
+        }
+    })
+}
+
+fn start_error(dir: &Path, preparer: &Preparer, error: PrepareError) -> StartError {
+    match error {
+        PrepareError::NoSpace { needed_bytes, free_bytes } => {
+            // This segment, those still to come, and the reserve.
+            let segment_size = preparer.shared.run.geometry.segment_size();
+            let current = preparer.shared.run.geometry.segment(preparer.shared.tail.get());
+            let to_come = current + preparer.ready_segments - preparer.shared.ready_end();
+            let needed_bytes = needed_bytes.saturating_add(to_come * segment_size);
+            StartError::NoSpace { dir: dir.to_owned(), needed_bytes, free_bytes }
+        }
+        PrepareError::Io { doing, path, source } => StartError::Io { doing, path, source },
+        PrepareError::Stopped => io_error("preparing", dir)(io::Error::other("stopped")),
+    }
+}
+
+fn io_error<'a>(doing: &'static str, path: &'a Path) -> impl Fn(io::Error) -> StartError + 'a {
+    move |source| StartError::Io { doing, path: path.to_owned(), source }
+}
