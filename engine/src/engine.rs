@@ -162,7 +162,7 @@ impl Engine {
         let recovered = Recovered {
             commands,
             took: begun.elapsed(),
-            cut_bytes: report.cut_bytes,
+            cut_bytes: report.cut.map_or(0, |cut| cut.bytes),
             clean: report.clean_stop,
         };
         let gates: Vec<Arc<Gate>> = (0..=config.shards).map(|_| Arc::new(Gate::new())).collect();
@@ -318,9 +318,9 @@ impl Engine {
             return Health::Failed(reason.clone());
         }
         match self.handle.state() {
-            LogState::Open => Health::Ready,
+            LogState::Running => Health::Ready,
             LogState::ReadOnly => Health::ReadOnly,
-            LogState::Poisoned => Health::Failed("the log failed".to_owned()),
+            _ => Health::Failed("the log has stopped".to_owned()),
         }
     }
 
@@ -407,7 +407,7 @@ impl Engine {
             return false;
         }
         self.handle.wake();
-        if self.handle.is_poisoned() {
+        if self.handle.state() == LogState::Poisoned {
             gate.fail();
         }
         done_out.recv().is_ok() && self.handle.durable() >= until

@@ -1,6 +1,6 @@
 //! Why an engine does not start or could not stop.
 
-use suanpan_wal::{Lsn, OpenError, StartError};
+use suanpan_wal::{LockError, Lsn, OpenError, StartError};
 
 use crate::group::GroupError;
 
@@ -18,6 +18,9 @@ pub enum EngineError {
         /// What it was.
         given: String,
     },
+    /// The data folder could not be locked; the message says by whom it is in use.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// The log could not be opened; the message says what to do.
     #[error(transparent)]
     Open(#[from] OpenError),

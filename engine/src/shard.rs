@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use suanpan_core::{Applied, Command, Key, Ledger, Rejection, Reply, Request, Timestamp};
-use suanpan_wal::{AdmitError, LogHandle, Lsn, Permit, Writer};
+use suanpan_wal::{AdmitError, LogHandle, LogState, Lsn, Permit, Writer};
 
 use crate::batch::{BATCH_REQUESTS_MAX, Batch, Caller, Completed};
 use crate::clock::Clock;
@@ -151,7 +151,7 @@ impl Shard {
                 });
             }
         }
-        let completed = Completed { token, shard: self.id, requests, replies, as_of: Lsn::default() };
+        let completed = Completed { token, shard: self.id, requests, replies, as_of: Lsn::ZERO };
         self.waiting.push((caller, completed));
     }
 
@@ -192,7 +192,7 @@ impl Shard {
         while let Err(back) = self.gate.push(waiting) {
             // The ring is full: the log is behind by a thousand groups. Wait for its next sync.
             waiting = back;
-            if self.log.is_poisoned() {
+            if self.log.state() == LogState::Poisoned {
                 self.gate.release_unknown(waiting);
                 self.gate.fail();
                 return;
@@ -202,7 +202,7 @@ impl Shard {
         }
         self.log.wake();
         // The committer may have failed, and answered all it saw, before this group came in.
-        if self.log.is_poisoned() {
+        if self.log.state() == LogState::Poisoned {
             self.gate.fail();
         }
     }

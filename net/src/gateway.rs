@@ -85,7 +85,7 @@ impl Gateway {
         let (done_in, done_out) = oneshot::channel();
         let caller = Arc::new(Once(Mutex::new(Some(done_in))));
         let batch = Batch { requests, replies: Vec::new(), token: 0, caller };
-        let refused = |why| Answer { replies: vec![Reply::Rejected(why, None); count], as_of: Lsn::default() };
+        let refused = |why| Answer { replies: vec![Reply::Rejected(why, None); count], as_of: Lsn::ZERO };
         if let Err(back) = self.engine.submit(shard, batch) {
             return refused(back.why);
         }

@@ -12,8 +12,13 @@
 //! but tokio's, no retry on anybody's behalf, no second truth: what it remembers is a copy of facts that do not
 //! change.
 
+mod client;
 mod gateway;
 pub mod http;
+mod session;
+pub mod tcp;
 pub mod wire;
 
+pub use client::{Client, ClientError, Connection, Receiver, Sender};
 pub use gateway::{Answer, Gateway};
+pub use tcp::TcpLimits;

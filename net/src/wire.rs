@@ -30,10 +30,10 @@
 //! [`Request`]s, of [`Kind::Replies`] of as many [`Reply`]s, and of [`Kind::Error`] a sentence in UTF-8, after
 //! which the server closes. Nothing of a body is used before all of it was validated.
 //!
-//! Requests of one merchant in one frame are decided in order. A request that concerns all shards
+//! Requests of one merchant in one frame are decided in order. A request that concerns more than one shard
 //! ([`Command::PutChannel`](suanpan_core::Command::PutChannel),
-//! [`Command::SetDate`](suanpan_core::Command::SetDate), [`Query::Accrued`](suanpan_core::Query::Accrued),
-//! [`Query::Totals`](suanpan_core::Query::Totals)) must be alone in its frame.
+//! [`Command::SetDate`](suanpan_core::Command::SetDate), [`Query::Accrued`](suanpan_core::Query::Accrued), and
+//! [`Command::PutMerchant`](suanpan_core::Command::PutMerchant) under a platform) must be alone in its frame.
 
 use rkyv::rancor::Failure;
 use rkyv::vec::ArchivedVec;
