@@ -122,14 +122,14 @@ impl Sender {
 }
 
 impl Receiver {
-    /// Waits for the next frame of replies: its mark, and the replies put into `replies`, which is cleared.
+    /// Waits for the next frame of replies: its header, and the replies put into `replies`, which is cleared.
     ///
     /// # Errors
     /// When the line is broken or closed, or what comes is no frame of replies.
-    pub async fn receive(&mut self, replies: &mut Vec<Reply>) -> Result<u64, ClientError> {
+    pub async fn receive(&mut self, replies: &mut Vec<Reply>) -> Result<Header, ClientError> {
         loop {
-            if let Some(id) = self.take(replies)? {
-                return Ok(id);
+            if let Some(header) = self.take(replies)? {
+                return Ok(header);
             }
             let begun = self.buffer.first_chunk::<HEADER_BYTES>().map(Header::read).transpose()?;
             let wanted = begun.map_or(1 << 16, |header| header.length - self.buffer.len());
@@ -144,7 +144,7 @@ impl Receiver {
     ///
     /// # Errors
     /// When what came is no frame of replies.
-    pub fn take(&mut self, replies: &mut Vec<Reply>) -> Result<Option<u64>, ClientError> {
+    pub fn take(&mut self, replies: &mut Vec<Reply>) -> Result<Option<Header>, ClientError> {
         let Some((header, body)) = first_frame(&self.buffer)? else {
             return Ok(None);
         };
@@ -156,7 +156,7 @@ impl Receiver {
         replies.clear();
         read_replies(&header, body, |reply| replies.push(reply))?;
         self.buffer.advance(header.length);
-        Ok(Some(header.id))
+        Ok(Some(header))
     }
 }
 
@@ -245,9 +245,9 @@ async fn send_all(
 
 async fn receive_all(mut receiver: Receiver, waiting: Waiting) {
     let mut replies = Vec::new();
-    while let Ok(id) = receiver.receive(&mut replies).await {
+    while let Ok(header) = receiver.receive(&mut replies).await {
         let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(done) = waiting.as_mut().and_then(|waiting| waiting.remove(&id)) else {
+        let Some(done) = waiting.as_mut().and_then(|waiting| waiting.remove(&header.id)) else {
             break;
         };
         // Whoever asked may have stopped waiting.

@@ -55,6 +55,8 @@ struct Bundle {
     here: Vec<Reply>,
     /// Shards that have not answered.
     missing: usize,
+    /// The log position at which the replies hold.
+    as_of: u64,
 }
 
 /// What the writer is told.
@@ -411,7 +413,7 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
 
     /// Takes a shard's part; how many requests that answered.
     fn part(&mut self, completed: Completed) -> usize {
-        let Completed { token, shard, requests, replies, .. } = completed;
+        let Completed { token, shard, requests, replies, as_of } = completed;
         self.pool.give_requests(requests);
         let Some(bundle) = self.bundles.get_mut(&token) else {
             unreachable!("parts come back once, and behind their bundle");
@@ -421,6 +423,7 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
             bundle.parts.resize_with(at + 1, Vec::new);
         }
         bundle.parts[at] = replies;
+        bundle.as_of = bundle.as_of.max(as_of.get());
         bundle.missing -= 1;
         if bundle.missing > 0 {
             return 0;
@@ -444,7 +447,7 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
                 self.merged.push(std::mem::replace(&mut from[*at], TAKEN));
                 *at += 1;
             }
-            if let Err(error) = write_replies(id, &self.merged, &mut self.bytes) {
+            if let Err(error) = write_replies(id, bundle.as_of, &self.merged, &mut self.bytes) {
                 // Queries are bounded so that this cannot be; say so rather than keep the client waiting.
                 write_error(id, &error.to_string(), &mut self.bytes);
             }

@@ -17,15 +17,16 @@
 //! `status` is a [`HelloStatus`]; after anything but *welcome* the server closes. Then come frames, both ways:
 //!
 //! ```text
-//!  0          4      5       6       8            16           20          24
-//!  +----------+------+-------+-------+------------+------------+-----------+------------------+
-//!  | length   | kind | zero  | count | id         | checksum   | zeros     | body             |
-//!  | u32      | u8   | u8    | u16   | u64        | u32        | u32       |                  |
-//!  +----------+------+-------+-------+------------+------------+-----------+------------------+
+//!  0          4      5       6       8            16           24           28          32
+//!  +----------+------+-------+-------+------------+------------+------------+-----------+---------+
+//!  | length   | kind | zero  | count | id         | as_of      | checksum   | zeros     | body    |
+//!  | u32      | u8   | u8    | u16   | u64        | u64        | u32        | u32       |         |
+//!  +----------+------+-------+-------+------------+------------+------------+-----------+---------+
 //! ```
 //!
-//! `length` is of the whole frame, 24..=[`FRAME_BYTES_MAX`]. `checksum` is CRC32C over the bytes 0..16 and the
-//! body. `id` is the client's, and comes back with the replies; frames may be answered in any order. The body of
+//! `length` is of the whole frame, 32..=[`FRAME_BYTES_MAX`]. `checksum` is CRC32C over the bytes 0..24 and the
+//! body. `id` is the client's, and comes back with the replies; frames may be answered in any order. `as_of` is
+//! the log position up to which everything that replies say is durable; zero in requests. The body of
 //! [`Kind::Requests`] is the rkyv archive (little-endian, unaligned, 32-bit pointers) of a `Vec` of `count`
 //! [`Request`]s, of [`Kind::Replies`] of as many [`Reply`]s, and of [`Kind::Error`] a sentence in UTF-8, after
 //! which the server closes. Nothing of a body is used before all of it was validated.
@@ -67,13 +68,14 @@ const KIND_AT: usize = LENGTH_AT + 4;
 const ZERO_AT: usize = KIND_AT + 1;
 const COUNT_AT: usize = ZERO_AT + 1;
 const ID_AT: usize = COUNT_AT + 2;
-const CHECKSUM_AT: usize = ID_AT + 8;
+const AS_OF_AT: usize = ID_AT + 8;
+const CHECKSUM_AT: usize = AS_OF_AT + 8;
 const ZEROS_AT: usize = CHECKSUM_AT + 4;
 
 /// The bytes of a frame's header.
 pub const HEADER_BYTES: usize = ZEROS_AT + 4;
 
-const _: () = assert!(HEADER_BYTES == 24);
+const _: () = assert!(HEADER_BYTES == 32);
 const _: () = assert!(FRAME_REQUESTS_MAX <= u16::MAX as usize);
 const _: () = assert!(FRAME_BYTES_MAX <= u32::MAX as usize);
 const _: () = assert!(FRAME_REQUESTS_MAX * size_of::<Archived<Request>>() * 3 < FRAME_BYTES_MAX);
@@ -122,7 +124,7 @@ pub enum WireError {
     #[error("the server has no room for another connection: try again later")]
     Full,
     /// A length outside its bounds.
-    #[error("a frame of {0} bytes; they have 24 to {FRAME_BYTES_MAX}")]
+    #[error("a frame of {0} bytes; they have 32 to {FRAME_BYTES_MAX}")]
     Length(u32),
     /// A kind that is unknown, or not this side's to send.
     #[error("a frame of kind {0} was not expected")]
@@ -236,6 +238,8 @@ pub struct Header {
     pub count: u16,
     /// The client's mark.
     pub id: u64,
+    /// The log position at which replies hold.
+    pub as_of: u64,
     checksum: u32,
 }
 
@@ -265,8 +269,9 @@ impl Header {
         if counted != (kind != Kind::Error) {
             return Err(WireError::Count(count));
         }
-        let id = u64::from(u32_at(ID_AT)) | u64::from(u32_at(ID_AT + 4)) << 32;
-        Ok(Self { length: length as usize, kind, count, id, checksum: u32_at(CHECKSUM_AT) })
+        let u64_at = |at: usize| u64::from(u32_at(at)) | u64::from(u32_at(at + 4)) << 32;
+        let (id, as_of) = (u64_at(ID_AT), u64_at(AS_OF_AT));
+        Ok(Self { length: length as usize, kind, count, id, as_of, checksum: u32_at(CHECKSUM_AT) })
     }
 }
 
@@ -332,7 +337,7 @@ pub fn read_replies(header: &Header, body: &[u8], mut take: impl FnMut(Reply)) -
 /// When there are no requests or more than [`FRAME_REQUESTS_MAX`].
 #[expect(clippy::ptr_arg, reason = "rkyv archives vectors, not slices, as roots")]
 pub fn write_requests(id: u64, requests: &Vec<Request>, out: &mut Vec<u8>) -> Result<(), WireError> {
-    write_frame(Kind::Requests, id, requests.len(), out, |out| {
+    write_frame(Kind::Requests, (id, 0), requests.len(), out, |out| {
         rkyv::api::high::to_bytes_in::<_, Failure>(requests, out).map_err(|_| WireError::Body)
     })
 }
@@ -345,15 +350,15 @@ pub fn write_requests(id: u64, requests: &Vec<Request>, out: &mut Vec<u8>) -> Re
 /// # Panics
 /// When there are no replies or more than [`FRAME_REQUESTS_MAX`].
 #[expect(clippy::ptr_arg, reason = "rkyv archives vectors, not slices, as roots")]
-pub fn write_replies(id: u64, replies: &Vec<Reply>, out: &mut Vec<u8>) -> Result<(), WireError> {
-    write_frame(Kind::Replies, id, replies.len(), out, |out| {
+pub fn write_replies(id: u64, as_of: u64, replies: &Vec<Reply>, out: &mut Vec<u8>) -> Result<(), WireError> {
+    write_frame(Kind::Replies, (id, as_of), replies.len(), out, |out| {
         rkyv::api::high::to_bytes_in::<_, Failure>(replies, out).map_err(|_| WireError::Body)
     })
 }
 
 /// Appends an error frame to `out`.
 pub fn write_error(id: u64, sentence: &str, out: &mut Vec<u8>) {
-    let written = write_frame(Kind::Error, id, 0, out, |mut out| {
+    let written = write_frame(Kind::Error, (id, 0), 0, out, |mut out| {
         out.extend_from_slice(sentence.as_bytes());
         Ok(out)
     });
@@ -362,7 +367,7 @@ pub fn write_error(id: u64, sentence: &str, out: &mut Vec<u8>) {
 
 fn write_frame(
     kind: Kind,
-    id: u64,
+    (id, as_of): (u64, u64),
     count: usize,
     out: &mut Vec<u8>,
     body: impl FnOnce(Vec<u8>) -> Result<Vec<u8>, WireError>,
@@ -381,7 +386,8 @@ fn write_frame(
     frame[LENGTH_AT..KIND_AT].copy_from_slice(&(length as u32).to_le_bytes());
     frame[KIND_AT] = kind as u8;
     frame[COUNT_AT..ID_AT].copy_from_slice(&(count as u16).to_le_bytes());
-    frame[ID_AT..CHECKSUM_AT].copy_from_slice(&id.to_le_bytes());
+    frame[ID_AT..AS_OF_AT].copy_from_slice(&id.to_le_bytes());
+    frame[AS_OF_AT..CHECKSUM_AT].copy_from_slice(&as_of.to_le_bytes());
     let sum = checksum(frame, &frame[HEADER_BYTES..]);
     frame[CHECKSUM_AT..ZEROS_AT].copy_from_slice(&sum.to_le_bytes());
     Ok(())
