@@ -57,7 +57,7 @@ impl Command {
 }
 
 impl Query {
-    /// Whose shard knows; `None` for what is asked of every shard.
+    /// Whose shard knows; `None` for what is asked of every shard, or of any.
     #[must_use]
     pub fn merchant(&self) -> Option<MerchantId> {
         match self {
@@ -65,9 +65,9 @@ impl Query {
             | Self::Merchant(id)
             | Self::Order(id, _)
             | Self::Refund(id, _)
-            | Self::OrderRefunds(id, _)
+            | Self::OrderRefunds(id, _, _)
             | Self::Void(id, _) => Some(*id),
-            Self::Accrued(_) | Self::Totals => None,
+            Self::Accrued(_) | Self::Totals | Self::Channel(_) | Self::ChannelNamed(_) => None,
         }
     }
 }
