@@ -3,6 +3,7 @@
 //! One file a command. What they share: the settings ([`settings`]), a server started as a process of its own
 //! ([`spawned`]).
 
+mod demo;
 mod load;
 mod serve;
 mod settings;
@@ -23,6 +24,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Play a small town's day, crash in the middle of it, recover, and show the books.
+    Demo(demo::Demo),
     /// Run a server.
     Serve(serve::Serve),
     /// Put a server under load, measure it, and check every answer and every balance.
@@ -32,6 +35,7 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
+        Command::Demo(demo) => demo.run().map_err(|error| error.to_string()),
         Command::Serve(serve) => serve.run().map_err(|error| error.to_string()),
         Command::Load(load) => load.run().map_err(|error| error.to_string()),
     };

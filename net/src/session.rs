@@ -259,6 +259,7 @@ impl Reader {
                 Request::Query(Query::Accrued(merchant)) => {
                     gateway.accrued(merchant).await.map_or_else(|reply| reply, Reply::Accrued)
                 }
+                Request::Query(Query::Totals) => gateway.totals_reply().await,
                 _ => Reply::Rejected(Rejection::InvalidRequest, None),
             };
             let bundle =
