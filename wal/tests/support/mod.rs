@@ -39,7 +39,10 @@ pub fn wait(what: impl Fn() -> bool) {
 }
 
 pub fn wait_durable(log: &LogHandle, lsn: Lsn) {
-    wait(|| log.durable() >= lsn);
+    wait(|| {
+        assert_eq!(log.poisoned(), None);
+        log.durable() >= lsn
+    });
 }
 
 /// All the data records: where they end, their stream, their payload.
