@@ -3,7 +3,7 @@
 //! A segment that is written is seen as a slice of `AtomicU64`, never as bytes: records are multiples of eight
 //! bytes, writers fill disjoint places, and a word stored with Release publishes what was stored before it. So
 //! nothing the rest of the crate does with a map can be a data race, whatever its protocol gets wrong, and every
-//! index is checked. It costs little: the faults of first touches, below, take longer than the copying.
+//! index is checked.
 //!
 //! The pages are not faulted in beforehand, although that looks like work saved. After each sync the kernel protects
 //! clean pages against writing, so a page's first store faults anyway. Measured on ext4, Linux 6.18, appending
