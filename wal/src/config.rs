@@ -21,7 +21,8 @@ pub struct LogConfig {
     pub segment_size: u64,
     /// How many empty segments are kept ready beyond the one being written, 1 to 64.
     pub ready_segments: u32,
-    /// Bytes of free disk that preparing segments leaves for others. Below it the log turns read-only.
+    /// Bytes of free disk that preparing segments leaves for others. Below it the log turns read-only. Left at its
+    /// default of 256 MiB it counts as four segments when those are smaller.
     pub reserve_bytes: u64,
     /// How many streams append, 1 to 256; may differ from start to start.
     pub streams: u16,

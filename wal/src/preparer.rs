@@ -1,7 +1,7 @@
 //! Keeps empty segments ready: every block allocated and written, so that no store into a map can ever find the
 //! disk full, and no sync has blocks to allocate. Also removes the segments that nobody needs any more.
 
-use crate::geometry::Geometry;
+use crate::geometry::{Geometry, SEGMENT_SIZE_MIN};
 use crate::segment::{self, Prepared, Segment};
 use crate::shared::Shared;
 use crate::sync::Ordering;
@@ -17,9 +17,20 @@ use std::{
 
 /// How often to look whether there is space again.
 const SPACE_RETRY: Duration = Duration::from_millis(200);
-/// Zeros are written and handed to the disk in pieces of this size, so that a sync of the log that comes in
-/// between waits for one piece and not for a whole segment.
-const ZEROS_CHUNK: usize = 1 << 20;
+/// Zeros are written in pieces of this size, because the file system keeps the pages of one write together (a
+/// "large folio") and from then on dirties, faults and writes them back together. Measured on ext4, Linux 6.18:
+/// pieces of 1 MiB make every small sync write a whole MiB (1.5 GB/s of disk writes for 0.6 MB/s of records, and
+/// writers that wait for the write-back of their own neighbours); pieces of 4 KiB make a 400 KB record fault a
+/// hundred times (300 to 400 us to append); pieces of 64 KiB fault seven times (100 to 150 us) and sync as fast
+/// as single pages.
+const ZEROS_PIECE: usize = 64 << 10;
+/// Zeros are handed to the disk whenever this much has been written, so that a sync of the log that comes in
+/// between waits for that and not for a whole segment: with 64 MiB at once, one commit in a thousand took 20 ms
+/// at 140 MB/s of records, with 1 MiB it takes 8 ms.
+const ZEROS_SYNC_BYTES: u64 = 1 << 20;
+
+const _: () = assert!(SEGMENT_SIZE_MIN.is_multiple_of(ZEROS_PIECE as u64));
+const _: () = assert!(ZEROS_SYNC_BYTES.is_multiple_of(ZEROS_PIECE as u64));
 
 /// Why a segment could not be prepared.
 #[derive(Debug)]
@@ -38,7 +49,7 @@ pub(crate) enum PrepareError {
     Stopped,
 }
 
-/// Makes an empty segment file in `dir`, by the end of which it is durable under its name, mapped and faulted in.
+/// Makes an empty segment file in `dir`, durable under its name, and maps it.
 pub(crate) fn prepare(
     dir: &Path,
     prepared: Prepared,
@@ -76,14 +87,15 @@ pub(crate) fn prepare(
 fn write_zeros(path: &Path, prepared: &Prepared, go_on: &dyn Fn() -> bool) -> io::Result<Option<File>> {
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
     rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, prepared.segment_size)?;
-    let zeros = vec![0; ZEROS_CHUNK.min(prepared.segment_size as usize)];
-    assert!(prepared.segment_size.is_multiple_of(zeros.len() as u64));
-    for offset in (0..prepared.segment_size).step_by(zeros.len()) {
+    let zeros = vec![0; ZEROS_PIECE];
+    for offset in (0..prepared.segment_size).step_by(ZEROS_PIECE) {
         if !go_on() {
             return Ok(None);
         }
         file.write_all_at(&zeros, offset)?;
-        file.sync_data()?;
+        if (offset + ZEROS_PIECE as u64).is_multiple_of(ZEROS_SYNC_BYTES) {
+            file.sync_data()?;
+        }
     }
     file.write_all_at(&prepared.encode(), 0)?;
     file.sync_all()?;

@@ -313,6 +313,7 @@ mod tests {
         assert_eq!(len_of(words[0]), 53);
         assert!(is_data(words[STREAM / 8]) && !is_end(words[STREAM / 8]));
         assert_eq!(Header::decode(&image, 98), Err(Flaw::HeaderChecksum), "another log's");
+        assert_ne!(crc_seed(1), crc_seed(1 << 64));
         assert_eq!(Header::decode(&image[..48], 99), Err(Flaw::Length));
         for bit in 0..HEADER_LEN * 8 {
             let mut flipped = image.clone();

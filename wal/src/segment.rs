@@ -166,7 +166,6 @@ impl Segment {
     /// Maps a segment file that is there in full.
     pub(crate) fn map(path: PathBuf, file: File, prepared: Prepared) -> io::Result<Segment> {
         let map = WriteMap::new(&file, prepared.segment_size)?;
-        map.prefault()?;
         Ok(Segment { prepared, map, file, path })
     }
 

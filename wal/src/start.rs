@@ -216,3 +216,62 @@ fn start_error(dir: &Path, preparer: &Preparer, error: PrepareError) -> StartErr
 fn io_error<'a>(doing: &'static str, path: &'a Path) -> impl Fn(io::Error) -> StartError + 'a {
     move |source| StartError::Io { doing, path: path.to_owned(), source }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::{Geometry, SEGMENT_SIZE_MIN};
+    use crate::{AdmitError, Lsn};
+    use std::fs::File;
+    use std::sync::Mutex;
+    use std::sync::atomic::Ordering;
+
+    /// A segment whose file cannot be synced: `fdatasync` of /dev/null is an error (EINVAL).
+    fn unsyncable(number: u64) -> Segment {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(SEGMENT_SIZE_MIN).unwrap();
+        let prepared = Prepared { log_id: 1, number, segment_size: SEGMENT_SIZE_MIN };
+        let mut segment = Segment::map("broken".into(), file, prepared).unwrap();
+        segment.file = File::open("/dev/null").unwrap();
+        segment
+    }
+
+    #[test]
+    fn the_first_failed_sync_poisons_and_nothing_becomes_durable() {
+        let geometry = Geometry::new(SEGMENT_SIZE_MIN);
+        let first = geometry.first(0);
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let on_poison = {
+            let told = Arc::clone(&told);
+            Box::new(move |reason: &str| told.lock().unwrap().push(reason.to_owned()))
+        };
+        let run = Run { geometry, log_id: 1, seed: 0, epoch: 1, streams: 1 };
+        let shared = Arc::new(Shared::new(run, first, 0, on_poison));
+        shared.add(unsyncable(0));
+        shared.add(unsyncable(1));
+        let current = shared.segment(0).unwrap();
+        let appender = |stream| Appender::of_stream(Arc::clone(&shared), stream, 0, Arc::clone(&current));
+        let mut writer = Writer::new(appender(0));
+        let permit = writer.admit().unwrap();
+        let end = writer.append(permit, b"lost");
+        let kept = writer.admit().unwrap();
+
+        let mut committer = Committer::new(Arc::clone(&shared), first, false, 0, 0);
+        committer.on_durable = Box::new(|lsn| panic!("{lsn} is not durable"));
+        let marks = appender(STREAM_LOG);
+        let thread = spawn(
+            &shared,
+            "wal-committer",
+            |shared| shared.committer.register(),
+            move || committer.run(marks).map_err(|error| error.to_string()),
+        );
+        thread.unwrap().join().unwrap();
+        assert_eq!(writer.admit().unwrap_err(), AdmitError::Poisoned);
+        // What was admitted before still finds its place, and is never said to be durable.
+        assert!(writer.append(kept, b"in doubt") > end);
+        assert_eq!(shared.durable.load(Ordering::Acquire), first);
+        let told = told.lock().unwrap();
+        assert!(told.len() == 1 && told[0].starts_with("syncing broken failed"), "{told:?}");
+        assert!(Lsn::new(first) < end);
+    }
+}

@@ -175,3 +175,36 @@ pub(crate) fn search(geometry: Geometry, seed: u32, epoch: u32, segment: &[u8], 
 }
 
 const _: () = assert!(REST_MIN >= HEADER_SIZE, "a settled position has room for a header");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::SEGMENT_SIZE_MIN;
+
+    #[test]
+    fn only_records_in_their_place_and_of_this_epoch_or_later_are_witnesses() {
+        let geometry = Geometry::new(SEGMENT_SIZE_MIN);
+        let lsn = geometry.start(2) + 8192;
+        let header = Header {
+            len: HEADER_SIZE as u32,
+            lsn,
+            chain: 0,
+            durable_lsn: lsn - 800,
+            epoch: 3,
+            payload_crc: 0,
+            stream: STREAM_LOG,
+            streams: 1,
+            kind: Kind::Mark,
+        };
+        let mut segment = vec![0; SEGMENT_SIZE_MIN as usize];
+        let bytes: Vec<u8> = header.encode(5).iter().flat_map(|word| word.to_le_bytes()).collect();
+        segment[8192..8192 + bytes.len()].copy_from_slice(&bytes);
+        let witnessed = |seed, epoch, from| search(geometry, seed, epoch, &segment, from).witnessed;
+        let from = geometry.first(2);
+        assert_eq!((witnessed(5, 3, from), witnessed(5, 2, from)), (lsn - 800, lsn - 800));
+        assert_eq!((witnessed(5, 4, from), witnessed(6, 3, from), witnessed(5, 3, lsn + 8)), (0, 0, 0));
+        segment.rotate_right(8);
+        let moved = search(geometry, 5, 3, &segment, from);
+        assert_eq!((moved.witnessed, moved.stored_bytes), (0, 4096 + 8 + 45));
+    }
+}

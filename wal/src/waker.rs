@@ -71,6 +71,8 @@ mod tests {
                 waker.register();
                 while seen.load(Ordering::Relaxed) < ROUNDS {
                     let known = seen.load(Ordering::Relaxed);
+                    // Work comes at every moment of falling asleep, also just before.
+                    (0..known % 300).for_each(|_| std::hint::spin_loop());
                     // No timeout: a lost wake-up hangs here.
                     waker.sleep(None, || made.load(Ordering::Acquire) != known);
                     seen.store(made.load(Ordering::Acquire), Ordering::Release);
@@ -81,7 +83,7 @@ mod tests {
             made.store(round, Ordering::Release);
             waker.wake();
             while seen.load(Ordering::Acquire) < round {
-                std::thread::yield_now();
+                std::hint::spin_loop();
             }
         }
         sleeper.join().unwrap();

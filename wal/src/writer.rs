@@ -59,6 +59,7 @@ impl Writer {
     /// # Panics
     /// When the permit is another writer's or not the last one, when the payload is longer than
     /// [`Writer::record_max`], or empty: mistakes of the caller's.
+    #[allow(clippy::needless_pass_by_value, reason = "a permit is used up")]
     pub fn append(&mut self, permit: Permit, payload: &[u8]) -> Lsn {
         let Permit { stream, number } = permit;
         assert_eq!(stream, self.appender.stream, "a permit is for its own writer");
