@@ -24,6 +24,9 @@ use crate::shard::{Journal, Shard, Work};
 /// The most shards: more than the cores of any one machine this is meant for.
 pub const SHARDS_MAX: u16 = 64;
 
+/// A record holds the largest command, a channel with all the steps of its time zone, several times over.
+const RECORD_BYTES_MIN: usize = 60 * 1024;
+
 /// How an engine is set up.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
@@ -178,6 +181,13 @@ impl Engine {
         let (log, mut writers) = recovery.start(hooks(&gates, failed.clone(), on_failure))?;
         let handle = log.handle();
         let last = log.durable();
+        if let Some(writer) = writers.first()
+            && writer.record_max() < RECORD_BYTES_MIN
+        {
+            let given = format!("{} bytes for {} shards", config.segment_bytes, config.shards);
+            let bounds = "large enough for a record of 64 KiB from each shard: 256 KiB a shard and two more";
+            return Err(EngineError::Setting { what: "segment_bytes", bounds, given });
+        }
         // The last of the writers is the one for all shards; so is the last gate.
         let (Some(writer), Some(gate)) = (writers.pop(), gates.last().cloned()) else {
             unreachable!("the log gives one writer more than it has streams");

@@ -128,3 +128,76 @@ impl Gate {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+    use suanpan_core::{MerchantId, Query, Request};
+
+    #[derive(Default)]
+    struct Seen(Mutex<Vec<(u64, Reply)>>);
+
+    impl Caller for Seen {
+        fn complete(&self, completed: Completed) {
+            self.0.lock().unwrap().push((completed.token, completed.replies[0].clone()));
+        }
+    }
+
+    fn waiting(seen: &Arc<Seen>, token: u64, until: u64) -> Waiting {
+        let completed = Completed {
+            token,
+            shard: 0,
+            requests: vec![Request::Query(Query::Balances(MerchantId(1)))],
+            replies: vec![Reply::Accrued(7)],
+            as_of: Lsn::new(until),
+        };
+        Waiting { until: Lsn::new(until), batches: vec![(seen.clone(), completed)] }
+    }
+
+    fn tokens(seen: &Seen) -> Vec<u64> {
+        seen.0.lock().unwrap().iter().map(|(token, _)| *token).collect()
+    }
+
+    #[test]
+    fn nothing_leaves_before_it_is_durable() {
+        let (seen, gate) = (Arc::new(Seen::default()), Arc::new(Gate::new()));
+        let mut keeper = GateKeeper::new(vec![gate.clone()]);
+        for (token, until) in [(1, 100), (2, 100), (3, 101)] {
+            assert!(gate.enter(1, 10));
+            assert!(gate.push(waiting(&seen, token, until)).is_ok());
+        }
+        keeper.open(Lsn::new(99));
+        assert_eq!(tokens(&seen), [0; 0]);
+        keeper.open(Lsn::new(100));
+        assert_eq!(tokens(&seen), [1, 2]);
+        assert_eq!(gate.outstanding(), 1);
+        keeper.open(Lsn::new(200));
+        assert_eq!(tokens(&seen), [1, 2, 3]);
+        assert_eq!(gate.outstanding(), 0);
+    }
+
+    #[test]
+    fn after_a_failure_everything_is_unknown() {
+        let (seen, gate) = (Arc::new(Seen::default()), Arc::new(Gate::new()));
+        let mut keeper = GateKeeper::new(vec![gate.clone()]);
+        for token in 1..=2 {
+            assert!(gate.enter(1, 10));
+            assert!(gate.push(waiting(&seen, token, 100)).is_ok());
+            keeper.open(Lsn::new(50));
+        }
+        keeper.fail();
+        let unknown = Reply::Rejected(Rejection::Unknown, None);
+        assert_eq!(*seen.0.lock().unwrap(), [(1, unknown.clone()), (2, unknown)]);
+    }
+
+    #[test]
+    fn no_more_enter_than_may() {
+        let gate = Gate::new();
+        assert!(gate.enter(6, 10));
+        assert!(!gate.enter(5, 10));
+        assert!(gate.enter(4, 10));
+        gate.leave(4);
+        assert_eq!(gate.outstanding(), 6);
+    }
+}
