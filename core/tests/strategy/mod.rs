@@ -147,3 +147,196 @@ pub fn any_command() -> impl Strategy<Value = Command> {
         2 => any_terms(), 2 => any_channel(), 1 => date,
     ]
 }
+
+/// One step of a sequence over few merchants, orders and numbers, so that they meet.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Apply it.
+    Do(Command),
+    /// Ask back all that is left of an order.
+    RefundLeft(MerchantId, Number, Number),
+    /// What that many steps before did, again.
+    Again(usize),
+    /// So many minutes pass.
+    Wait(i64),
+    /// So many days are closed; none is refused.
+    Cut(u32),
+}
+
+fn few_merchants() -> impl Strategy<Value = MerchantId> {
+    prop_oneof![5 => Just(1), 5 => Just(2), 1 => Just(9), 1 => Just(3)].prop_map(MerchantId)
+}
+
+fn few_numbers(letter: char, count: u32) -> impl Strategy<Value = Number> {
+    (0..count).prop_map(move |n| format!("{letter}{n}").parse().unwrap())
+}
+
+fn few_amounts() -> impl Strategy<Value = u64> {
+    prop_oneof![4 => 1..=20u64, 8 => 1..=300u64, 1 => 1..=1_000_000_000_000u64]
+}
+
+fn few_rates() -> impl Strategy<Value = Rate> {
+    prop::sample::select(vec![
+        Rate(0),
+        Rate(6000),
+        Rate(100_000),
+        Rate(500_000),
+        Rate(333_333),
+        Rate(1_000_000),
+    ])
+}
+
+fn few_terms() -> impl Strategy<Value = MerchantTerms> {
+    let rates = (few_rates(), few_rates(), few_rates(), any_rounding(), any_fee_refund());
+    let modes = (0..8usize, 0..3usize, any::<bool>(), 0..6usize, any::<bool>(), any::<bool>());
+    let clamps = (prop_oneof![Just(0u64), Just(3)], prop_oneof![Just(None), Just(Some(5u64))]);
+    let few = |limit: u64| prop_oneof![5 => Just(None), 1 => Just(Some(limit))];
+    (few_merchants(), rates, modes, clamps, (few(200), few(600), few(5))).prop_map(
+        |(merchant, rates, modes, clamps, limits)| MerchantTerms {
+            status: match modes.0 {
+                0 => MerchantStatus::Suspended,
+                1 => MerchantStatus::Closed,
+                _ => MerchantStatus::Active,
+            },
+            platform: (modes.2 && merchant != MerchantId(9)).then_some(MerchantId(9)),
+            fee_rate: rates.0,
+            platform_fee_rate: rates.1,
+            advance_fee_rate: rates.2,
+            fee_rounding: rates.3,
+            fee_refund: rates.4,
+            fee_min: clamps.0,
+            fee_max: clamps.1,
+            cycle: if modes.3 == 0 { Cycle::Calendar(0) } else { Cycle::Business(1) },
+            mode: if modes.3 == 1 { SettlementMode::Gross } else { SettlementMode::Net },
+            refund_funding: [
+                RefundFunding::Pending,
+                RefundFunding::PendingThenAvailable,
+                RefundFunding::Available,
+            ][modes.1],
+            discount_refund: if modes.4 {
+                DiscountRefund::DiscountFirst
+            } else {
+                DiscountRefund::Proportional
+            },
+            currency: if modes.5 || merchant.0 != 3 { Currency(*b"CNY") } else { Currency(*b"USD") },
+            limits: Limits { order_amount: limits.0, day_amount: limits.1, day_count: limits.2 },
+            ..MerchantTerms::new(merchant, Currency(*b"CNY"))
+        },
+    )
+}
+
+fn few_channels() -> impl Strategy<Value = ChannelTerms> {
+    let zone = Zone { name: "Two".to_owned(), steps: vec![ZoneStep { from_s: 0, offset_s: 28_800 }] };
+    let names = prop::sample::select(vec!["a", "b", "c"]);
+    let presets = prop::sample::select(Preset::ALL.to_vec());
+    let few = prop_oneof![3 => Just(None), 1 => Just(Some(2u32))];
+    (names, presets, few_rates(), any_fee_refund(), any_rounding(), few, 0..12usize).prop_map(
+        move |(name, preset, cost_rate, cost_refund, cost_rounding, max_refunds_per_order, odd)| {
+            let preset = ChannelTerms::preset(name, preset, zone.clone());
+            ChannelTerms {
+                cost_rate,
+                cost_refund,
+                cost_rounding,
+                max_refunds_per_order,
+                refund_window_days: if odd == 0 { 1 } else { preset.refund_window_days },
+                same_day: if odd == 1 { SameDay::NextDay } else { preset.same_day },
+                ..preset
+            }
+        },
+    )
+}
+
+fn few_payments() -> impl Strategy<Value = Command> {
+    let few = || prop_oneof![2 => Just(0), 1 => 1..=50u64];
+    let details = prop::option::of((few(), few(), prop_oneof![3 => Just(0), 1 => 1..=50u64], any::<bool>()));
+    let paid_at = prop_oneof![4 => Just(None), 1 => (0..72i64).prop_map(Some)];
+    let rest = (0..8u8, paid_at, details);
+    (few_merchants(), few_numbers('A', 8), 0..13u16, few_amounts(), rest).prop_map(
+        |(merchant, order_no, channel, amount, (hold, paid_at, details))| {
+            let details = details.map(|(operator, merchant, platform, txn)| {
+                Box::new(PaymentDetails {
+                    discounts: Discounts { operator, merchant, platform },
+                    promoter: None,
+                    channel_txn: txn.then(|| "42".to_owned()),
+                })
+            });
+            // 2018-08-26T12:00:00+08:00 and the hours after it.
+            let paid_at = paid_at.map(|hours| Timestamp(1_535_256_000_000 + hours * 3_600_000));
+            let channel = ChannelId(if channel == 12 { 9 } else { channel % 3 });
+            Command::Payment(Payment {
+                merchant,
+                order_no,
+                channel,
+                amount,
+                hold: hold == 0,
+                paid_at,
+                details,
+            })
+        },
+    )
+}
+
+pub fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let states = [RefundResultState::Succeeded, RefundResultState::Failed, RefundResultState::Unknown];
+    let refund = (few_merchants(), few_numbers('R', 10), few_numbers('A', 8), few_amounts()).prop_map(
+        |(merchant, refund_no, order_no, amount)| {
+            Step::Do(Command::Refund(Refund { merchant, refund_no, order_no, amount, details: None }))
+        },
+    );
+    let left = (few_merchants(), few_numbers('R', 10), few_numbers('A', 8))
+        .prop_map(|(merchant, refund_no, order_no)| Step::RefundLeft(merchant, refund_no, order_no));
+    let result =
+        (few_merchants(), few_numbers('R', 10), 0..7usize).prop_map(move |(merchant, refund_no, state)| {
+            let state = states[state / 3];
+            Step::Do(Command::RefundResult(RefundResult {
+                merchant,
+                refund_no,
+                state,
+                channel_refund_no: None,
+            }))
+        });
+    let void = (few_merchants(), few_numbers('V', 4), few_numbers('A', 8)).prop_map(
+        |(merchant, void_no, order_no)| Step::Do(Command::Void(Void { merchant, void_no, order_no })),
+    );
+    let void_result =
+        (few_merchants(), few_numbers('V', 4), any::<bool>()).prop_map(|(merchant, void_no, succeeded)| {
+            Step::Do(Command::VoidResult(VoidResult { merchant, void_no, succeeded }))
+        });
+    let put_merchant = few_terms().prop_map(|terms| Step::Do(Command::PutMerchant(Box::new(terms))));
+    let put_channel = few_channels().prop_map(|terms| Step::Do(Command::PutChannel(Box::new(terms))));
+    let step = prop_oneof![
+        12 => few_payments().prop_map(Step::Do),
+        10 => refund,
+        6 => left,
+        12 => result,
+        2 => void,
+        3 => void_result,
+        2 => put_merchant,
+        1 => put_channel,
+        3 => (1..40usize).prop_map(Step::Again),
+        1 => (1..900i64).prop_map(Step::Wait),
+        1 => (0..3u32).prop_map(Step::Cut),
+    ];
+    prop::collection::vec(step, 1..150)
+}
+
+/// What a sequence begins with: its platform, merchants and channels.
+pub fn set_up() -> impl Strategy<Value = Vec<Command>> {
+    (prop::collection::vec(few_terms(), 2), prop::collection::vec(few_channels(), 3)).prop_map(
+        |(mut merchants, mut channels)| {
+            let platform = MerchantTerms::new(MerchantId(9), Currency(*b"CNY"));
+            let mut commands = vec![Command::PutMerchant(Box::new(platform))];
+            for (id, terms) in (1..).zip(&mut merchants) {
+                terms.merchant = MerchantId(id);
+                terms.currency = Currency(*b"CNY");
+                terms.status = MerchantStatus::Active;
+            }
+            for (name, terms) in ["a", "b", "c"].into_iter().zip(&mut channels) {
+                terms.name = name.to_owned();
+            }
+            commands.extend(merchants.into_iter().map(|terms| Command::PutMerchant(Box::new(terms))));
+            commands.extend(channels.into_iter().map(|terms| Command::PutChannel(Box::new(terms))));
+            commands
+        },
+    )
+}
