@@ -464,6 +464,11 @@ impl Merchant {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn dates(&self) -> &[(Date, i128)] {
+        &self.pending
+    }
+
     pub(crate) fn memory_bytes(&self) -> u64 {
         let versions = self.versions.capacity() * size_of::<OrderTerms>();
         let dates = self.pending.capacity() * size_of::<(Date, i128)>();

@@ -66,6 +66,7 @@ impl Pair {
             .collect();
         assert_eq!(booked, self.naive.booked, "{command:?}");
         if applied.changed {
+            assert_ne!(self.ledger.digest(), digest, "changed, but not the digest: {command:?}");
             let mut bytes = Vec::new();
             encode(command, &mut bytes);
             self.log.push((self.now, bytes));
@@ -128,15 +129,32 @@ impl Pair {
     }
 
     fn step(&mut self, step: &Step) {
+        let [orders, refunds, voids] = self.naive.names();
         match step {
             Step::Do(command) => self.apply(command),
-            Step::RefundLeft(merchant, refund_no, order_no) => {
-                let query = Query::Order(*merchant, *order_no);
-                let Reply::Order(order) = self.ledger.answer(&query) else { return };
-                let (merchant, refund_no, order_no) = (*merchant, *refund_no, *order_no);
-                let amount = order.refundable.max(1);
+            Step::Refund(at, refund_no, amount) => {
+                let Some((merchant, order_no)) = pick(&orders, *at) else { return };
+                let Reply::Order(order) = self.ledger.answer(&Query::Order(merchant, order_no)) else {
+                    panic!("an order of the model is not there")
+                };
+                let (refund_no, amount) = (*refund_no, amount.unwrap_or(order.refundable.max(1)));
                 let details = None;
                 self.apply(&Command::Refund(Refund { merchant, refund_no, order_no, amount, details }));
+            }
+            Step::Void(at, void_no) => {
+                let Some((merchant, order_no)) = pick(&orders, *at) else { return };
+                self.apply(&Command::Void(Void { merchant, void_no: *void_no, order_no }));
+            }
+            Step::Result(at, state) => {
+                let Some((merchant, refund_no)) = pick(&refunds, *at) else { return };
+                let (state, channel_refund_no) = (*state, None);
+                let result = RefundResult { merchant, refund_no, state, channel_refund_no };
+                self.apply(&Command::RefundResult(result));
+            }
+            Step::VoidResult(at, succeeded) => {
+                let Some((merchant, void_no)) = pick(&voids, *at) else { return };
+                let succeeded = *succeeded;
+                self.apply(&Command::VoidResult(VoidResult { merchant, void_no, succeeded }));
             }
             Step::Again(back) => {
                 if let Some(command) = self.done.iter().rev().nth(*back).cloned() {
@@ -156,7 +174,7 @@ impl Pair {
     fn replayed(&self) {
         let mut again = Ledger::new(3, SUNDAY);
         for (now, bytes) in &self.log {
-            let command = decode(&mut bytes.as_slice()).unwrap();
+            let Ok(command) = decode(&mut bytes.as_slice()) else { panic!("what was encoded is decoded") };
             assert!(again.apply(&command, Timestamp(*now), &mut ()).changed);
         }
         assert_eq!(again.digest(), self.ledger.digest());
@@ -179,6 +197,10 @@ proptest! {
         }
         pair.replayed();
     }
+}
+
+fn pick(names: &[(MerchantId, Number)], at: usize) -> Option<(MerchantId, Number)> {
+    (!names.is_empty()).then(|| names[at % names.len()])
 }
 
 fn kind(reply: &Reply) -> String {

@@ -423,6 +423,46 @@ fn the_last_refund_may_return_more_fees_than_it_gives_back() {
 }
 
 #[test]
+fn neither_more_cash_nor_more_discount_goes_back_than_there_was() {
+    // Cash and discount of an order that is refunded one by one; the cash of each refund. A half of one is
+    // rounded up until the cash is gone, two fifths are rounded down until the discount is.
+    for (cash, discount, each) in [(3, 3, vec![1, 1, 1, 0, 0, 0]), (2, 3, vec![0, 0, 0, 1, 1])] {
+        let mut shop = Shop::new();
+        let qq = shop.channel("qq");
+        shop.merchant(1, |_| {});
+        shop.pay(discounted(payment(1, "A1", qq, cash), discount, 0, 0));
+        for (n, cash) in each.into_iter().enumerate() {
+            let refund = shop.refund(1, &format!("R{n}"), "A1", 1);
+            assert_eq!((refund.cash_amount, refund.discount_amount), (cash, 1 - cash));
+        }
+        assert_eq!(shop.pending(1), 0);
+    }
+}
+
+#[test]
+fn funders_share_what_goes_back() {
+    let mut shop = Shop::new();
+    let wechat = shop.channel("wechat");
+    shop.merchant(9, |_| {});
+    shop.merchant(1, |terms| terms.platform = Some(MerchantId(9)));
+    shop.pay(discounted(payment(1, "A1", wechat, 700), 100, 100, 100));
+    // Of a discount of 100: a third to the operator (33), half of the rest to the platform (34 of 67), and
+    // what is left (33) was the merchant's own and moves nothing.
+    for (no, amount, debit, platform) in [("R1", 333, 300, 33), ("R2", 333, 300, 34), ("R3", 334, 300, 33)] {
+        shop.entries.clear();
+        let refund = shop.refund(1, no, "A1", amount);
+        let back = |account| {
+            let to = shop.entries.iter().find(|entry| entry.subject.0 == 76 && entry.to == account);
+            to.map_or(0, |entry| entry.amount)
+        };
+        assert_eq!(back(Account::Platform(MerchantId(9))), platform);
+        assert_eq!(refund.merchant_debit, debit);
+    }
+    shop.balanced();
+    assert_eq!(shop.pending(1), 0);
+}
+
+#[test]
 fn set_up_is_repeatable_and_keeps_the_currency() {
     let mut shop = Shop::new();
     let wechat = ChannelTerms::preset("wechat", Preset::Wechat, shanghai());

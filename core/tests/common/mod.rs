@@ -1,5 +1,6 @@
 //! A ledger with a stopped clock, and short ways to say what is asked of it.
 #![allow(dead_code, unreachable_pub, reason = "each test binary takes its part of it")]
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value, reason = "tests")]
 
 use suanpan_core::*;
 

@@ -1,6 +1,7 @@
 //! The same rules once more: maps, names and decimals, no care for speed. It shares only the words with the
 //! crate (commands, views, replies) and no rule.
 #![allow(dead_code, unreachable_pub, reason = "each test binary takes its part of it")]
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value, reason = "tests")]
 
 use std::collections::BTreeMap;
 
@@ -604,6 +605,16 @@ impl Naive {
         cancel.state = said;
         self.voids.insert(name, cancel);
         Ok((Receipt::VoidResult { repeat: false, state: said }, true))
+    }
+
+    /// Names of orders, refunds and voids, in their order.
+    pub fn names(&self) -> [Vec<(MerchantId, Number)>; 3] {
+        let names = |name: &Name| (MerchantId(name.0), name.1);
+        [
+            self.orders.keys().map(names).collect(),
+            self.refunds.keys().map(names).collect(),
+            self.voids.keys().map(names).collect(),
+        ]
     }
 
     pub fn balances(&self) -> Vec<BalancesView> {

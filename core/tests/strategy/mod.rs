@@ -1,5 +1,6 @@
 //! Random commands: any at all for the compact form, and sequences over few names for the rules.
 #![allow(dead_code, unreachable_pub, reason = "each test binary takes its part of it")]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use proptest::prelude::*;
 use suanpan_core::*;
@@ -153,8 +154,14 @@ pub fn any_command() -> impl Strategy<Value = Command> {
 pub enum Step {
     /// Apply it.
     Do(Command),
-    /// Ask back all that is left of an order.
-    RefundLeft(MerchantId, Number, Number),
+    /// Ask back so much, or all that is left, of one of the orders that are there.
+    Refund(usize, Number, Option<u64>),
+    /// Void one of the orders that are there.
+    Void(usize, Number),
+    /// A result for one of the refunds that are there.
+    Result(usize, RefundResultState),
+    /// A result for one of the voids that are there.
+    VoidResult(usize, bool),
     /// What that many steps before did, again.
     Again(usize),
     /// So many minutes pass.
@@ -172,7 +179,7 @@ fn few_numbers(letter: char, count: u32) -> impl Strategy<Value = Number> {
 }
 
 fn few_amounts() -> impl Strategy<Value = u64> {
-    prop_oneof![4 => 1..=20u64, 8 => 1..=300u64, 1 => 1..=1_000_000_000_000u64]
+    prop_oneof![4 => 1..=6u64, 4 => 1..=20u64, 8 => 1..=300u64, 1 => 1..=1_000_000_000_000u64]
 }
 
 fn few_rates() -> impl Strategy<Value = Rate> {
@@ -247,11 +254,11 @@ fn few_channels() -> impl Strategy<Value = ChannelTerms> {
 }
 
 fn few_payments() -> impl Strategy<Value = Command> {
-    let few = || prop_oneof![2 => Just(0), 1 => 1..=50u64];
+    let few = || prop_oneof![4 => Just(0), 1 => 1..=6u64, 1 => 1..=50u64];
     let details = prop::option::of((few(), few(), prop_oneof![3 => Just(0), 1 => 1..=50u64], any::<bool>()));
     let paid_at = prop_oneof![4 => Just(None), 1 => (0..72i64).prop_map(Some)];
     let rest = (0..8u8, paid_at, details);
-    (few_merchants(), few_numbers('A', 8), 0..13u16, few_amounts(), rest).prop_map(
+    (few_merchants(), few_numbers('A', 12), 0..13u16, few_amounts(), rest).prop_map(
         |(merchant, order_no, channel, amount, (hold, paid_at, details))| {
             let details = details.map(|(operator, merchant, platform, txn)| {
                 Box::new(PaymentDetails {
@@ -278,46 +285,46 @@ fn few_payments() -> impl Strategy<Value = Command> {
 
 pub fn steps() -> impl Strategy<Value = Vec<Step>> {
     let states = [RefundResultState::Succeeded, RefundResultState::Failed, RefundResultState::Unknown];
-    let refund = (few_merchants(), few_numbers('R', 10), few_numbers('A', 8), few_amounts()).prop_map(
-        |(merchant, refund_no, order_no, amount)| {
-            Step::Do(Command::Refund(Refund { merchant, refund_no, order_no, amount, details: None }))
-        },
-    );
-    let left = (few_merchants(), few_numbers('R', 10), few_numbers('A', 8))
-        .prop_map(|(merchant, refund_no, order_no)| Step::RefundLeft(merchant, refund_no, order_no));
-    let result =
-        (few_merchants(), few_numbers('R', 10), 0..7usize).prop_map(move |(merchant, refund_no, state)| {
-            let state = states[state / 3];
-            Step::Do(Command::RefundResult(RefundResult {
-                merchant,
-                refund_no,
-                state,
-                channel_refund_no: None,
-            }))
-        });
-    let void = (few_merchants(), few_numbers('V', 4), few_numbers('A', 8)).prop_map(
-        |(merchant, void_no, order_no)| Step::Do(Command::Void(Void { merchant, void_no, order_no })),
-    );
-    let void_result =
-        (few_merchants(), few_numbers('V', 4), any::<bool>()).prop_map(|(merchant, void_no, succeeded)| {
-            Step::Do(Command::VoidResult(VoidResult { merchant, void_no, succeeded }))
-        });
+    let place = any::<usize>;
+    let amount = prop_oneof![2 => few_amounts().prop_map(Some), 1 => Just(None)];
+    let refund = (place(), few_numbers('R', 40), amount)
+        .prop_map(|(order, refund_no, amount)| Step::Refund(order, refund_no, amount));
+    let result = (place(), 0..7usize).prop_map(move |(at, state)| Step::Result(at, states[state / 3]));
+    let void = (place(), few_numbers('V', 20)).prop_map(|(order, void_no)| Step::Void(order, void_no));
+    let void_result = (place(), any::<bool>()).prop_map(|(at, succeeded)| Step::VoidResult(at, succeeded));
+    // By names that may not be there.
+    let names = || (few_merchants(), few_numbers('R', 40), few_numbers('A', 8));
+    let strangers = prop_oneof![
+        names().prop_map(|(merchant, refund_no, order_no)| {
+            Command::Refund(Refund { merchant, refund_no, order_no, amount: 1, details: None })
+        }),
+        names().prop_map(|(merchant, refund_no, _)| {
+            let (state, channel_refund_no) = (RefundResultState::Failed, None);
+            Command::RefundResult(RefundResult { merchant, refund_no, state, channel_refund_no })
+        }),
+        names().prop_map(|(merchant, void_no, order_no)| {
+            Command::Void(Void { merchant, void_no, order_no })
+        }),
+        names().prop_map(|(merchant, void_no, _)| {
+            Command::VoidResult(VoidResult { merchant, void_no, succeeded: true })
+        }),
+    ];
     let put_merchant = few_terms().prop_map(|terms| Step::Do(Command::PutMerchant(Box::new(terms))));
     let put_channel = few_channels().prop_map(|terms| Step::Do(Command::PutChannel(Box::new(terms))));
     let step = prop_oneof![
         12 => few_payments().prop_map(Step::Do),
-        10 => refund,
-        6 => left,
-        12 => result,
+        14 => refund,
+        10 => result,
         2 => void,
-        3 => void_result,
+        2 => void_result,
+        2 => strangers.prop_map(Step::Do),
         2 => put_merchant,
         1 => put_channel,
-        3 => (1..40usize).prop_map(Step::Again),
+        5 => (0..12usize).prop_map(Step::Again),
         1 => (1..900i64).prop_map(Step::Wait),
         1 => (0..3u32).prop_map(Step::Cut),
     ];
-    prop::collection::vec(step, 1..150)
+    prop::collection::vec(step, 20..200)
 }
 
 /// What a sequence begins with: its platform, merchants and channels.
