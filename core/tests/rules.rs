@@ -446,9 +446,9 @@ fn funders_share_what_goes_back() {
     shop.merchant(9, |_| {});
     shop.merchant(1, |terms| terms.platform = Some(MerchantId(9)));
     shop.pay(discounted(payment(1, "A1", wechat, 700), 100, 100, 100));
-    // Of a discount of 100: a third to the operator (33), half of the rest to the platform (34 of 67), and
-    // what is left (33) was the merchant's own and moves nothing.
-    for (no, amount, debit, platform) in [("R1", 333, 300, 33), ("R2", 333, 300, 34), ("R3", 334, 300, 33)] {
+    // Of a discount of 100 first: a third to the operator (33), half of the rest to the platform (34 of
+    // 67), and what is left (33) was the merchant's own and moves nothing. Then 34, 33, 33 by what is left.
+    for (no, amount, debit, platform) in [("R1", 333, 300, 34), ("R2", 333, 300, 33), ("R3", 334, 300, 33)] {
         shop.entries.clear();
         let refund = shop.refund(1, no, "A1", amount);
         let back = |account| {
