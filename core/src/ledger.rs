@@ -201,6 +201,9 @@ impl Ledger {
         };
         let hash = |number: Option<&Number>| number.map_or(0, |number| self.hash.number(merchant, number));
         let merchant_at = self.find_merchant(merchant).unwrap_or(NOWHERE);
+        if merchant_at != NOWHERE {
+            black_box(self.merchants[merchant_at].warm());
+        }
         let key = Key { number: hash(number), order: hash(order), merchant: merchant_at };
         match command {
             Command::Payment(_) => self.touch_order(key.number),

@@ -10,6 +10,9 @@
 //! - what is refused changes nothing;
 //! - the same sequence gives the same replies and the same [`Ledger::digest`], on any machine, forever.
 //!
+//! [`encode`] and [`decode`] are the compact form in which a log holds commands; [`Ledger::touch`] lets a batch
+//! of commands wait for memory together.
+//!
 //! What it deliberately does **not** do: no I/O, no clock, no threads, no randomness, no floats, no time-zone
 //! database. Time comes in with each command; a channel's time zone comes in as a table of offsets
 //! ([`Zone`]); what must last is the log's business, and who may ask is the edge's.

@@ -3,10 +3,11 @@
 use crate::arena::NOWHERE;
 use crate::entry::{Group, Parties};
 use crate::ledger::{Done, Outcome};
+use crate::merchant::Merchant;
 use crate::order::{Order, OrderDetails, OrderFlags, Parts};
 use crate::{
-    Account, Currency, Discounts, EntrySink, Field, Key, Ledger, MerchantAccount, OrderStatus, Payment,
-    Receipt, Rejection, Subject, Timestamp, Voucher,
+    Account, ChannelTerms, Currency, Discounts, EntrySink, Field, Key, Ledger, MerchantAccount, OrderStatus,
+    Payment, Receipt, Rejection, Subject, Timestamp, Voucher,
 };
 
 /// The entries of a payment, 60 to 67.
@@ -32,6 +33,32 @@ pub(crate) fn entries(parties: &Parties, currency: Currency, paid: &Parts, advan
     group
 }
 
+/// What a payment comes to, under the merchant's current terms and the channel's rules.
+struct Priced {
+    parties: Parties,
+    paid: Parts,
+    advance_fee: u64,
+}
+
+fn price(payment: &Payment, discounts: Discounts, merchant: &Merchant, channel: &ChannelTerms) -> Priced {
+    let terms = merchant.current();
+    let (fee, platform_fee) = terms.fees(payment.amount);
+    let cost = channel.cost(payment.amount);
+    let purse = merchant.purse(payment.hold);
+    let advance_fee = match purse {
+        MerchantAccount::Available => terms.advance_fee(payment.amount, fee + platform_fee),
+        _ => 0,
+    };
+    let parties = Parties {
+        merchant: payment.merchant,
+        channel: payment.channel,
+        platform: terms.platform,
+        purse,
+        gross: terms.gross,
+    };
+    Priced { parties, paid: Parts { cash: payment.amount, discounts, fee, platform_fee, cost }, advance_fee }
+}
+
 impl Ledger {
     /// Checked in this order: repeat, merchant's status, blackout, order amount, day's amount, day's count.
     pub(crate) fn pay<S: EntrySink>(
@@ -47,9 +74,8 @@ impl Ledger {
             return self.paid_before(payment, order_at);
         }
         let merchant = &self.merchants[merchant_at];
-        let terms = *merchant.current();
         let discounts = payment.details.as_ref().map_or_else(Discounts::default, |details| details.discounts);
-        if discounts.platform > 0 && terms.platform.is_none() {
+        if discounts.platform > 0 && merchant.current().platform.is_none() {
             return Err((Rejection::InvalidRequest, Some(Field::Discounts)).into());
         }
         merchant.may_take()?;
@@ -62,23 +88,9 @@ impl Ledger {
             return Err(Rejection::Overflow.into());
         }
 
-        let (fee, platform_fee) = terms.fees(payment.amount);
-        let cost = channel.cost(payment.amount);
-        let paid = Parts { cash: payment.amount, discounts, fee, platform_fee, cost };
-        let purse = merchant.purse(payment.hold);
-        let fees = fee + platform_fee;
-        let advance_fee = match purse {
-            MerchantAccount::Available => terms.advance_fee(payment.amount, fees),
-            _ => 0,
-        };
-        let parties = Parties {
-            merchant: payment.merchant,
-            channel: payment.channel,
-            platform: terms.platform,
-            purse,
-            gross: terms.gross,
-        };
+        let Priced { parties, paid, advance_fee } = price(payment, discounts, merchant, channel);
         let group = entries(&parties, merchant.currency(), &paid, advance_fee);
+        let gross = parties.gross;
         let version = merchant.version;
         let voucher = Voucher {
             merchant: payment.merchant,
@@ -94,9 +106,9 @@ impl Ledger {
         let order_at = self.orders.push(Order {
             order_no: payment.order_no,
             cash: payment.amount,
-            fee,
-            platform_fee,
-            cost,
+            fee: paid.fee,
+            platform_fee: paid.platform_fee,
+            cost: paid.cost,
             paid_at,
             date: self.date,
             merchant: merchant_at,
@@ -105,11 +117,11 @@ impl Ledger {
             channel: payment.channel,
             terms: version,
             status: OrderStatus::Paid,
-            purse,
+            purse: parties.purse,
             flags: OrderFlags::new(payment.hold, payment.paid_at.is_some()),
         });
         self.order_index.insert(key.number, order_at);
-        let net = net(&paid, terms.gross, advance_fee);
+        let (fees, net) = (paid.fee + paid.platform_fee, net(&paid, gross, advance_fee));
         Ok(Done::changed(Receipt::Payment { repeat: false, fees, net }))
     }
 

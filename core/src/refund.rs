@@ -443,3 +443,165 @@ impl Giveback {
             if self.succeeded == payable { OrderStatus::Refunded } else { OrderStatus::PartiallyRefunded };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ChannelId, Command, MerchantId, MerchantTerms, Payment, Preset, Query, Rate, RefundResult,
+        RefundResultState, RefundView, Reply, SetDate, Void, VoidResult, Zone,
+    };
+
+    const NOW: Timestamp = Timestamp(1_535_256_000_000);
+    const FIRST: Date = Date(17_769);
+    const ID: MerchantId = MerchantId(1);
+
+    fn number(text: &str) -> Number {
+        text.parse().unwrap()
+    }
+
+    fn apply(ledger: &mut Ledger, command: &Command) -> Reply {
+        ledger.apply(command, NOW, &mut ()).reply
+    }
+
+    fn pay(ledger: &mut Ledger, order_no: &str, amount: u64) {
+        let order_no = number(order_no);
+        let (channel, hold, paid_at, details) = (ChannelId(0), false, None, None);
+        let payment = Payment { merchant: ID, order_no, channel, amount, hold, paid_at, details };
+        let reply = apply(ledger, &Command::Payment(payment));
+        assert!(matches!(reply, Reply::Done(_)), "{reply:?}");
+    }
+
+    fn refund(ledger: &mut Ledger, refund_no: &str, order_no: &str, amount: u64) -> Reply {
+        let (refund_no, order_no) = (number(refund_no), number(order_no));
+        let refund = Refund { merchant: ID, refund_no, order_no, amount, details: None };
+        match apply(ledger, &Command::Refund(refund)) {
+            Reply::Done(_) => ledger.answer(&Query::Refund(ID, refund_no)),
+            other => other,
+        }
+    }
+
+    fn fail(ledger: &mut Ledger, refund_no: &str) {
+        let (refund_no, state) = (number(refund_no), RefundResultState::Failed);
+        let result = RefundResult { merchant: ID, refund_no, state, channel_refund_no: None };
+        let reply = apply(ledger, &Command::RefundResult(result));
+        assert!(matches!(reply, Reply::Done(_)), "{reply:?}");
+    }
+
+    fn cut(ledger: &mut Ledger) {
+        let date = ledger.date().plus_days(1);
+        assert!(matches!(apply(ledger, &Command::SetDate(SetDate { date, cut: true })), Reply::Done(_)));
+    }
+
+    /// What a settlement does: pending of the date to available, the date settled.
+    fn settle(ledger: &mut Ledger, date: Date) {
+        let merchant = &ledger.merchants[0];
+        let amount = merchant.dates().iter().find(|(on, _)| *on == date).map_or(0, |(_, amount)| *amount);
+        let account = |account| Account::Merchant(ID, account);
+        let (from, to) = (account(MerchantAccount::Pending), account(MerchantAccount::Available));
+        let mut group = Group::new(merchant.currency());
+        group.add(Subject(85), from, to, u64::try_from(amount).unwrap());
+        ledger.merchants[0].book(group.entries(), date).unwrap();
+        ledger.merchants[0].settled_through = Some(date);
+    }
+
+    fn balances(ledger: &Ledger) -> (u64, u64) {
+        let balances = &ledger.merchants[0].balances;
+        (balances.of(MerchantAccount::Pending), balances.of(MerchantAccount::Available))
+    }
+
+    fn from(reply: &Reply) -> (u64, u64, u64) {
+        let Reply::Refund(view) = reply else { panic!("{reply:?}") };
+        let RefundView { merchant_debit, from_pending, from_available, .. } = **view;
+        (merchant_debit, from_pending, from_available)
+    }
+
+    /// One order of 10,000 that was settled, under a fee of 60, on the day after.
+    fn settled(refund_funding: RefundFunding) -> Ledger {
+        let mut ledger = Ledger::new(0, FIRST);
+        let channel = ChannelTerms::preset("wechat", Preset::Wechat, Zone::fixed("UTC", 0));
+        apply(&mut ledger, &Command::PutChannel(Box::new(channel)));
+        let terms = MerchantTerms {
+            fee_rate: Rate(6000),
+            refund_funding,
+            ..MerchantTerms::new(ID, Currency(*b"CNY"))
+        };
+        apply(&mut ledger, &Command::PutMerchant(Box::new(terms)));
+        pay(&mut ledger, "A1", 10_000);
+        cut(&mut ledger);
+        settle(&mut ledger, FIRST);
+        assert_eq!(balances(&ledger), (0, 9940));
+        let Reply::Order(view) = ledger.answer(&Query::Order(ID, number("A1"))) else { panic!() };
+        assert!(view.settled);
+        ledger
+    }
+
+    #[test]
+    fn a_settled_order_is_refunded_from_unsettled_money_of_the_current_date() {
+        let mut ledger = settled(RefundFunding::Pending);
+        let refused = Reply::Rejected(Rejection::InsufficientFunds, None);
+        assert_eq!(refund(&mut ledger, "R1", "A1", 5000), refused);
+        pay(&mut ledger, "A2", 8000);
+        assert_eq!(from(&refund(&mut ledger, "R1", "A1", 5000)), (4970, 4970, 0));
+        assert_eq!(balances(&ledger), (2982, 9940));
+        let second = FIRST.plus_days(1);
+        assert_eq!(ledger.merchants[0].dates(), [(second, 2982)]);
+        // Failed on a later date, it goes back to the date it left; once that is settled, to the current.
+        cut(&mut ledger);
+        fail(&mut ledger, "R1");
+        assert_eq!(ledger.merchants[0].dates(), [(second, 7952)]);
+        assert_eq!(from(&refund(&mut ledger, "R1", "A1", 5000)), (4970, 4970, 0));
+        let third = FIRST.plus_days(2);
+        assert_eq!(ledger.merchants[0].dates(), [(second, 7952), (third, -4970)]);
+        cut(&mut ledger);
+        ledger.merchants[0].settled_through = Some(third);
+        fail(&mut ledger, "R1");
+        assert_eq!(ledger.merchants[0].dates(), [(second, 7952), (third, -4970), (FIRST.plus_days(3), 4970)]);
+    }
+
+    #[test]
+    fn an_unsettled_order_reduces_its_own_date() {
+        let mut ledger = settled(RefundFunding::Available);
+        pay(&mut ledger, "A2", 8000);
+        cut(&mut ledger);
+        pay(&mut ledger, "A3", 1000);
+        assert_eq!(from(&refund(&mut ledger, "R1", "A2", 4000)), (3976, 3976, 0));
+        let dates = [(FIRST.plus_days(1), 3976), (FIRST.plus_days(2), 994)];
+        assert_eq!(ledger.merchants[0].dates(), dates);
+    }
+
+    #[test]
+    fn available_covers_what_pending_lacks_and_gets_it_back() {
+        let mut ledger = settled(RefundFunding::PendingThenAvailable);
+        pay(&mut ledger, "A2", 1000);
+        assert_eq!(from(&refund(&mut ledger, "R1", "A1", 10_000)), (9940, 994, 8946));
+        assert_eq!(balances(&ledger), (0, 994));
+        fail(&mut ledger, "R1");
+        assert_eq!(balances(&ledger), (994, 9940));
+        let mut ledger = settled(RefundFunding::Available);
+        pay(&mut ledger, "A2", 1000);
+        assert_eq!(from(&refund(&mut ledger, "R1", "A1", 10_000)), (9940, 0, 9940));
+        assert_eq!(balances(&ledger), (994, 0));
+        assert_eq!(ledger.merchants[0].dates(), [(FIRST.plus_days(1), 994)]);
+    }
+
+    #[test]
+    fn a_failed_void_of_a_date_settled_since_enters_the_current_one() {
+        let mut ledger = settled(RefundFunding::Pending);
+        pay(&mut ledger, "A2", 1000);
+        let void = |void_no| Void { merchant: ID, void_no: number(void_no), order_no: number("A2") };
+        assert!(matches!(apply(&mut ledger, &Command::Void(void("V1"))), Reply::Done(_)));
+        let second = FIRST.plus_days(1);
+        settle(&mut ledger, second);
+        cut(&mut ledger);
+        let result = VoidResult { merchant: ID, void_no: number("V1"), succeeded: false };
+        assert!(matches!(apply(&mut ledger, &Command::VoidResult(result)), Reply::Done(_)));
+        assert_eq!(ledger.merchants[0].dates(), [(FIRST.plus_days(2), 994)]);
+        // Its money is unsettled again, though its date was settled.
+        let Reply::Order(view) = ledger.answer(&Query::Order(ID, number("A2"))) else { panic!() };
+        assert!(!view.settled);
+        assert_eq!(from(&refund(&mut ledger, "R1", "A2", 500)), (497, 497, 0));
+        let refused = Reply::Rejected(Rejection::NotSameDay, None);
+        assert_eq!(apply(&mut ledger, &Command::Void(void("V2"))), refused);
+    }
+}
