@@ -1,8 +1,9 @@
-//! Channels, their rules, the presets they start from, and their wall clocks (domain.md, "Voids and refunds").
+//! Channels, their rules and the presets they start from (domain.md, "Voids and refunds").
 
 use rkyv::{Archive, Deserialize, Serialize};
 
-use crate::{Rate, Rounding};
+use crate::digest::Digest;
+use crate::{Blackout, Field, Rate, Rejection, Rounding, Timestamp, Zone};
 
 /// A channel's place in the order in which channels were first put: small, dense, the same on every shard.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Archive, Serialize, Deserialize)]
@@ -41,38 +42,6 @@ pub enum FailedRefund {
     Never,
     /// It is held and goes out again after the day cut, by itself.
     NextDay,
-}
-
-/// A daily window of the channel's wall clock in which it takes neither payments nor refunds.
-///
-/// Minutes of the day, from inclusive (0..=1439), to exclusive (1..=1440); `from > to` wraps over midnight.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Archive, Serialize, Deserialize)]
-pub struct Blackout {
-    /// First minute of the window.
-    pub from_minute: u16,
-    /// First minute after it.
-    pub to_minute: u16,
-}
-
-/// From `from_s` (seconds since 1970 UTC) on, the wall clock is `offset_s` seconds ahead of UTC.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Archive, Serialize, Deserialize)]
-pub struct ZoneStep {
-    /// When the offset begins to hold.
-    pub from_s: i64,
-    /// Seconds ahead of UTC, within a day either way.
-    pub offset_s: i32,
-}
-
-/// A time zone as it was known when the channel was put: its name, for people, and its offsets in order.
-///
-/// The steps are written to the log with the channel, so that a replay decides as the first run did,
-/// whatever time-zone database the machine has by then. Never empty; the first step holds for all before.
-#[derive(Clone, PartialEq, Eq, Debug, Archive, Serialize, Deserialize)]
-pub struct Zone {
-    /// IANA name, as given.
-    pub name: String,
-    /// Offsets, by rising `from_s`; 1 to 1,024 of them.
-    pub steps: Vec<ZoneStep>,
 }
 
 /// The rule sets that ship.
@@ -118,4 +87,236 @@ pub struct ChannelTerms {
     pub blackout: Vec<Blackout>,
     /// The channel's wall clock.
     pub zone: Zone,
+}
+
+/// Longest name of a channel, in bytes.
+pub(crate) const CHANNEL_NAME_BYTES_MAX: usize = 32;
+/// Most blackout windows of a channel.
+pub(crate) const BLACKOUTS_MAX: usize = 8;
+/// Longest refund window: a hundred years.
+pub(crate) const REFUND_WINDOW_DAYS_MAX: u32 = 36_525;
+
+impl Preset {
+    /// All that ship, in the order of domain.md.
+    pub const ALL: [Self; 8] = [
+        Self::Wechat,
+        Self::Alipay,
+        Self::Qq,
+        Self::Bestpay,
+        Self::Unionpay,
+        Self::Jd,
+        Self::Bank,
+        Self::Aggregate,
+    ];
+
+    /// The name in api.md.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Wechat => "wechat",
+            Self::Alipay => "alipay",
+            Self::Qq => "qq",
+            Self::Bestpay => "bestpay",
+            Self::Unionpay => "unionpay",
+            Self::Jd => "jd",
+            Self::Bank => "bank",
+            Self::Aggregate => "aggregate",
+        }
+    }
+
+    /// The preset of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|preset| preset.name() == name)
+    }
+}
+
+impl ChannelTerms {
+    /// A channel as its preset has it (domain.md, "Voids and refunds"); the cost rate begins at zero.
+    #[must_use]
+    pub fn preset(name: &str, preset: Preset, zone: Zone) -> Self {
+        let refund_window_days = match preset {
+            Preset::Wechat | Preset::Qq => 365,
+            Preset::Alipay | Preset::Aggregate => 90,
+            Preset::Bestpay | Preset::Unionpay | Preset::Jd | Preset::Bank => 180,
+        };
+        let returns_cost =
+            matches!(preset, Preset::Wechat | Preset::Qq | Preset::Unionpay | Preset::Aggregate);
+        let bank = preset == Preset::Bank;
+        Self {
+            name: name.to_owned(),
+            preset,
+            cost_rate: Rate(0),
+            cost_rounding: if preset == Preset::Alipay { Rounding::Down } else { Rounding::HalfUp },
+            cost_refund: if returns_cost { FeeRefund::Proportional } else { FeeRefund::None },
+            refund_window_days,
+            max_refunds_per_order: (preset == Preset::Wechat).then_some(50),
+            same_day: if bank { SameDay::VoidOnly } else { SameDay::Allow },
+            single_refund_in_flight: bank || preset == Preset::Aggregate,
+            resubmit_failed: if preset == Preset::Bestpay {
+                FailedRefund::NextDay
+            } else {
+                FailedRefund::Never
+            },
+            blackout: if bank {
+                vec![Blackout { from_minute: 22 * 60, to_minute: 24 * 60 }]
+            } else {
+                Vec::new()
+            },
+            zone,
+        }
+    }
+
+    /// Whether the channel takes neither payments nor refunds at that moment.
+    #[must_use]
+    pub fn is_blacked_out(&self, moment: Timestamp) -> bool {
+        if self.blackout.is_empty() {
+            return false;
+        }
+        let (_, minute) = moment.wall(self.zone.at(moment));
+        self.blackout.iter().any(|window| window.covers(minute))
+    }
+
+    /// Whether a refund decided `now` is within the window of a payment taken at `paid_at`: by calendar
+    /// dates of the channel's own clock, the last one included.
+    #[must_use]
+    pub fn takes_refund(&self, paid_at: Timestamp, now: Timestamp) -> bool {
+        let (paid_on, _) = paid_at.wall(self.zone.at(paid_at));
+        let (today, _) = now.wall(self.zone.at(now));
+        paid_on.plus_days(self.refund_window_days) >= today
+    }
+
+    /// The cost of a payment, in minor units.
+    #[must_use]
+    pub fn cost(&self, cash: u64) -> u64 {
+        self.cost_rate.fee(cash, self.cost_rounding)
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Field> {
+        let name = self.name.as_bytes();
+        let allowed = |b: &u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+        if !(1..=CHANNEL_NAME_BYTES_MAX).contains(&name.len()) || !name.iter().all(allowed) {
+            return Err(Field::Channel);
+        }
+        if !self.cost_rate.is_valid() {
+            return Err(Field::CostRate);
+        }
+        if self.refund_window_days > REFUND_WINDOW_DAYS_MAX {
+            return Err(Field::RefundWindowDays);
+        }
+        if self.blackout.len() > BLACKOUTS_MAX || !self.blackout.iter().all(|window| window.is_valid()) {
+            return Err(Field::Blackout);
+        }
+        self.zone.check()
+    }
+}
+
+/// The channels of a ledger, by id: the same on every shard, since every shard puts them in one order.
+#[derive(Debug, Default)]
+pub(crate) struct Channels {
+    terms: Vec<ChannelTerms>,
+}
+
+/// What putting a channel did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Put {
+    Made,
+    Replaced,
+    Equal,
+}
+
+impl Put {
+    pub(crate) fn existed(self) -> bool {
+        self != Self::Made
+    }
+
+    pub(crate) fn changed(self) -> bool {
+        self != Self::Equal
+    }
+}
+
+impl Channels {
+    #[inline]
+    pub(crate) fn get(&self, id: ChannelId) -> Option<&ChannelTerms> {
+        self.terms.get(usize::from(id.0))
+    }
+
+    pub(crate) fn by_name(&self, name: &str) -> Option<(ChannelId, &ChannelTerms)> {
+        (0..).map(ChannelId).zip(&self.terms).find(|(_, terms)| terms.name == name)
+    }
+
+    /// The rules of a channel that an order names: a channel never goes away.
+    ///
+    /// # Panics
+    /// When there is no such channel.
+    pub(crate) fn of_order(&self, id: ChannelId) -> &ChannelTerms {
+        &self.terms[usize::from(id.0)]
+    }
+
+    /// Makes or replaces the channel of that name.
+    ///
+    /// # Errors
+    /// When there are as many channels as there can be ids.
+    pub(crate) fn put(&mut self, terms: &ChannelTerms) -> Result<(ChannelId, Put), Rejection> {
+        if let Some((id, known)) = self.by_name(&terms.name) {
+            if known == terms {
+                return Ok((id, Put::Equal));
+            }
+            self.terms[usize::from(id.0)] = terms.clone();
+            return Ok((id, Put::Replaced));
+        }
+        let id = u16::try_from(self.terms.len()).map_err(|_| Rejection::Overflow)?;
+        self.terms.push(terms.clone());
+        Ok((ChannelId(id), Put::Made))
+    }
+
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.terms.iter().map(|terms| terms.name.as_str()).collect()
+    }
+
+    pub(crate) fn digest(&self, digest: &mut Digest) {
+        for (id, terms) in (0..).zip(&self.terms) {
+            digest.record(b"channel", |record| {
+                record.u64(id).bytes(terms.name.as_bytes()).u64(terms.preset as u64);
+                record.u64(terms.cost_rate.0.into()).u64(terms.cost_rounding as u64);
+                record.u64(terms.cost_refund as u64).u64(terms.refund_window_days.into());
+                record.option(terms.max_refunds_per_order.map(u64::from)).u64(terms.same_day as u64);
+                record.u64(terms.single_refund_in_flight.into()).u64(terms.resubmit_failed as u64);
+                record.u64(terms.blackout.len() as u64);
+                for window in &terms.blackout {
+                    record.u64(window.from_minute.into()).u64(window.to_minute.into());
+                }
+                record.bytes(terms.zone.name.as_bytes());
+                for step in &terms.zone.steps {
+                    record.i64(step.from_s).i64(step.offset_s.into());
+                }
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn presets_are_those_of_the_table() {
+        let preset = |preset| ChannelTerms::preset("x", preset, Zone::fixed("UTC", 0));
+        for known in Preset::ALL {
+            assert_eq!(Preset::from_name(known.name()), Some(known));
+            assert_eq!(preset(known).check(), Ok(()));
+        }
+        assert_eq!(Preset::from_name("paypal"), None);
+        let windows = Preset::ALL.map(|name| preset(name).refund_window_days);
+        assert_eq!(windows, [365, 90, 365, 180, 180, 180, 180, 90]);
+        let returning = Preset::ALL.map(|name| preset(name).cost_refund == FeeRefund::Proportional);
+        assert_eq!(returning, [true, false, true, false, true, false, false, true]);
+        let single = Preset::ALL.map(|name| preset(name).single_refund_in_flight);
+        assert_eq!(single, [false, false, false, false, false, false, true, true]);
+        assert_eq!(preset(Preset::Wechat).max_refunds_per_order, Some(50));
+        assert_eq!(preset(Preset::Alipay).max_refunds_per_order, None);
+        assert_eq!(preset(Preset::Alipay).cost_rounding, Rounding::Down);
+        assert_eq!(preset(Preset::Bestpay).resubmit_failed, FailedRefund::NextDay);
+        assert_eq!(preset(Preset::Bank).same_day, SameDay::VoidOnly);
+    }
 }

@@ -16,30 +16,48 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::float_arithmetic)]
 
+mod account;
+mod arena;
 mod channel;
+mod check;
+mod codec;
 mod command;
 mod date;
+mod digest;
+mod entry;
+mod index;
+mod ledger;
 mod merchant;
 mod money;
 mod number;
+mod order;
+mod payment;
 mod query;
+mod refund;
 mod reply;
+mod result;
+mod view;
+mod void;
+mod zone;
 
-pub use channel::{
-    Blackout, ChannelId, ChannelTerms, FailedRefund, FeeRefund, Preset, SameDay, Zone, ZoneStep,
-};
+pub use account::{Account, MerchantAccount};
+pub use channel::{ChannelId, ChannelTerms, FailedRefund, FeeRefund, Preset, SameDay};
+pub use codec::{CodecError, decode, encode};
 pub use command::{
     Command, Discounts, Payment, PaymentDetails, Refund, RefundDetails, RefundResult, RefundResultState,
     Request, SetDate, Void, VoidResult,
 };
 pub use date::{Date, Timestamp};
+pub use entry::{Entry, EntrySink, Subject, Voucher};
+pub use ledger::{Applied, Key, Ledger, Memory};
 pub use merchant::{
     Cycle, DiscountRefund, Limits, MerchantId, MerchantStatus, MerchantTerms, RefundFunding, SettlementMode,
 };
-pub use money::{AMOUNT_MAX, Currency, Rate, Rounding};
+pub use money::{AMOUNT_MAX, Currency, InvalidMoney, Rate, Rounding};
 pub use number::{InvalidNumber, NUMBER_BYTES, Number};
 pub use query::{
     BalancesView, OrderStatus, OrderView, PAGE_REFUNDS_MAX, Query, RefundState, RefundView, SentAs,
     ShardTotals, VoidState, VoidView,
 };
 pub use reply::{Field, Receipt, Rejection, Reply};
+pub use zone::{Blackout, Zone, ZoneStep};

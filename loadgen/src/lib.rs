@@ -1,1 +1,27 @@
-//! suanpan-loadgen
+//! # suanpan-loadgen: load that can be believed
+//!
+//! Plays merchants' traffic (payments, refunds, voids) against a server over the binary protocol, measures it and
+//! checks it: every answer against what it must be, and at the end every merchant's balance against its own count.
+//!
+//! It promises that
+//! - in an **open loop** (a rate was asked for) a batch's latency counts from the moment it was *meant* to be
+//!   sent, so that a server that stalls is seen to stall (no coordinated omission); in a **closed loop** it counts
+//!   from the moment of sending, and the rate is what the server gives;
+//! - nothing is counted that was not answered, and an answer that is wrong ends in an error.
+//!
+//! What it deliberately does **not** do: no judgement (it has no thresholds), no HTTP, no traffic to several
+//! servers, no retries: what a server refuses for want of room is counted as refused.
+
+mod error;
+mod line;
+mod plan;
+mod report;
+mod run;
+mod skew;
+mod trader;
+
+pub use error::LoadError;
+pub use plan::{LoadPlan, Loop};
+pub use report::{Latency, Report};
+pub use run::run;
+pub use skew::Skew;

@@ -1,0 +1,408 @@
+//! One shard's state, and the one way to change it.
+
+use std::collections::BTreeSet;
+use std::hint::black_box;
+
+use crate::account::Books;
+use crate::arena::{Arena, NOWHERE};
+use crate::channel::Channels;
+use crate::digest::Digest;
+use crate::entry::Group;
+use crate::index::{Index, KeyedHash};
+use crate::merchant::Merchant;
+use crate::order::{Giveback, Order, OrderDetails};
+use crate::refund::StoredRefund;
+use crate::void::StoredVoid;
+use crate::{
+    ChannelTerms, Command, Date, Discounts, EntrySink, Field, MerchantId, MerchantTerms, Number, Receipt,
+    Rejection, Reply, SetDate, Timestamp, Voucher,
+};
+
+/// One shard's merchants, channels, orders, refunds, voids and accounts.
+///
+/// Two ledgers that applied the same commands at the same times answer alike and have the same
+/// [`Ledger::digest`], whatever their seeds.
+#[derive(Debug)]
+pub struct Ledger {
+    pub(crate) date: Date,
+    pub(crate) hash: KeyedHash,
+    pub(crate) channels: Channels,
+    pub(crate) books: Books,
+    pub(crate) merchants: Arena<Merchant, 8>,
+    pub(crate) merchant_index: Index,
+    pub(crate) orders: Arena<Order, 14>,
+    pub(crate) order_index: Index,
+    pub(crate) details: Arena<OrderDetails, 12>,
+    pub(crate) givebacks: Arena<Giveback, 12>,
+    pub(crate) refunds: Arena<StoredRefund, 10>,
+    pub(crate) refund_index: Index,
+    pub(crate) voids: Arena<StoredVoid, 10>,
+    pub(crate) void_index: Index,
+    /// Refunds that go out again at the day cut, oldest first.
+    pub(crate) held: BTreeSet<u32>,
+    /// Results that contradicted a final one, each refund and void counted once.
+    pub(crate) contradictions: u64,
+}
+
+/// What came of a command.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[must_use]
+pub struct Applied {
+    /// The answer.
+    pub reply: Reply,
+    /// Whether the state is another now: then the command must be logged. A repeat changes nothing, and
+    /// neither does a rejection, except that the first result to contradict a final one is kept.
+    pub changed: bool,
+}
+
+/// A command's hashes and the place of its merchant, so that they are worked out once.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Of the number the command is known by: its order's, refund's or void's.
+    pub(crate) number: u64,
+    /// Of the order, where that is another.
+    pub(crate) order: u64,
+    /// Place of the merchant, or nowhere.
+    pub(crate) merchant: u32,
+}
+
+/// What a ledger takes, in bytes, by what it is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Memory {
+    /// Orders there are.
+    pub orders: u64,
+    /// The fixed part of every order.
+    pub orders_bytes: u64,
+    /// From order numbers to orders.
+    pub order_index_bytes: u64,
+    /// What only some orders have, without the texts of channels' numbers.
+    pub details_bytes: u64,
+    /// Refunds, voids and their indexes.
+    pub refunds_bytes: u64,
+    /// Merchants and their index.
+    pub merchants_bytes: u64,
+}
+
+/// What a command did, inside.
+#[derive(Debug)]
+pub(crate) struct Done {
+    receipt: Receipt,
+    changed: bool,
+}
+
+impl Done {
+    pub(crate) fn changed(receipt: Receipt) -> Self {
+        Self { receipt, changed: true }
+    }
+
+    pub(crate) fn unchanged(receipt: Receipt) -> Self {
+        Self { receipt, changed: false }
+    }
+}
+
+/// Why a command was refused, inside.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    rejection: Rejection,
+    field: Option<Field>,
+    /// The refusal itself was kept.
+    kept: bool,
+}
+
+impl Refusal {
+    /// A refusal that changes what is known, if `first`.
+    pub(crate) fn kept(rejection: Rejection, first: bool) -> Self {
+        Self { rejection, field: None, kept: first }
+    }
+}
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        Self { rejection, field: None, kept: false }
+    }
+}
+
+impl From<(Rejection, Option<Field>)> for Refusal {
+    fn from((rejection, field): (Rejection, Option<Field>)) -> Self {
+        Self { rejection, field, kept: false }
+    }
+}
+
+pub(crate) type Outcome = Result<Done, Refusal>;
+
+impl Ledger {
+    /// An empty shard whose books begin at `date`. The seed keys the hash of numbers that callers choose;
+    /// it never influences an answer or the digest.
+    #[must_use]
+    pub fn new(seed: u64, date: Date) -> Self {
+        Self {
+            date,
+            hash: KeyedHash::new(seed),
+            channels: Channels::default(),
+            books: Books::default(),
+            merchants: Arena::new(),
+            merchant_index: Index::new(),
+            orders: Arena::new(),
+            order_index: Index::new(),
+            details: Arena::new(),
+            givebacks: Arena::new(),
+            refunds: Arena::new(),
+            refund_index: Index::new(),
+            voids: Arena::new(),
+            void_index: Index::new(),
+            held: BTreeSet::new(),
+            contradictions: 0,
+        }
+    }
+
+    /// The accounting date.
+    #[must_use]
+    pub fn date(&self) -> Date {
+        self.date
+    }
+
+    /// How many refunds and voids had a result that contradicted their final one.
+    #[must_use]
+    pub fn contradictions(&self) -> u64 {
+        self.contradictions
+    }
+
+    /// Carries a command out, or refuses it; see [`Applied`]. `now` is the time it was decided, and the
+    /// entries it books go to the sink.
+    ///
+    /// # Panics
+    /// When `now` is outside [`Timestamp::RANGE`], or when an invariant of the books does not hold.
+    pub fn apply<S: EntrySink>(&mut self, command: &Command, now: Timestamp, sink: &mut S) -> Applied {
+        let key = self.touch(command);
+        self.apply_keyed(command, key, now, sink)
+    }
+
+    /// Works out a command's hashes and brings what it will need into the cache: done for a batch before
+    /// its first command is applied, the misses overlap.
+    #[must_use]
+    pub fn touch(&self, command: &Command) -> Key {
+        let (merchant, number, order) = match command {
+            Command::Payment(payment) => (payment.merchant, Some(&payment.order_no), None),
+            Command::Refund(refund) => (refund.merchant, Some(&refund.refund_no), Some(&refund.order_no)),
+            Command::RefundResult(result) => (result.merchant, Some(&result.refund_no), None),
+            Command::Void(void) => (void.merchant, Some(&void.void_no), Some(&void.order_no)),
+            Command::VoidResult(result) => (result.merchant, Some(&result.void_no), None),
+            Command::PutMerchant(terms) => (terms.merchant, None, None),
+            Command::PutChannel(_) | Command::SetDate(_) => {
+                return Key { number: 0, order: 0, merchant: NOWHERE };
+            }
+        };
+        let hash = |number: Option<&Number>| number.map_or(0, |number| self.hash.number(merchant, number));
+        let merchant_at = self.find_merchant(merchant).unwrap_or(NOWHERE);
+        let key = Key { number: hash(number), order: hash(order), merchant: merchant_at };
+        match command {
+            Command::Payment(_) => self.touch_order(key.number),
+            Command::Refund(_) | Command::Void(_) => self.touch_order(key.order),
+            _ => {}
+        }
+        key
+    }
+
+    /// The early look's result is thrown away, but the look is not.
+    fn touch_order(&self, hash: u64) {
+        black_box(self.order_index.find(hash, |at| {
+            black_box(self.orders[at].cash);
+            true
+        }));
+    }
+
+    /// [`Ledger::apply`] with the key that [`Ledger::touch`] of this ledger gave for this command.
+    ///
+    /// # Panics
+    /// As [`Ledger::apply`].
+    pub fn apply_keyed<S: EntrySink>(
+        &mut self,
+        command: &Command,
+        key: Key,
+        now: Timestamp,
+        sink: &mut S,
+    ) -> Applied {
+        assert!(Timestamp::RANGE.contains(&now.0), "a decided time that no calendar has");
+        if let Err(field) = command.check() {
+            let reply = Reply::Rejected(Rejection::InvalidRequest, Some(field));
+            return Applied { reply, changed: false };
+        }
+        let outcome = match command {
+            Command::Payment(payment) => self.pay(payment, key, now, sink),
+            Command::Refund(refund) => self.refund(refund, key, now, sink),
+            Command::RefundResult(result) => self.refund_result(result, key, sink),
+            Command::Void(void) => self.void(void, key, sink),
+            Command::VoidResult(result) => self.void_result(result, key, sink),
+            Command::PutMerchant(terms) => self.put_merchant(terms, key),
+            Command::PutChannel(terms) => self.put_channel(terms),
+            Command::SetDate(set) => self.set_date(*set),
+        };
+        match outcome {
+            Ok(Done { receipt, changed }) => Applied { reply: Reply::Done(receipt), changed },
+            Err(Refusal { rejection, field, kept }) => {
+                Applied { reply: Reply::Rejected(rejection, field), changed: kept }
+            }
+        }
+    }
+
+    fn put_merchant(&mut self, terms: &MerchantTerms, key: Key) -> Outcome {
+        let known =
+            if key.merchant == NOWHERE { self.find_merchant(terms.merchant) } else { Some(key.merchant) };
+        if let Some(at) = known {
+            let receipt = Receipt::Merchant { existed: true };
+            if self.merchants[at].terms() == terms {
+                return Ok(Done::unchanged(receipt));
+            }
+            self.merchants[at].put(terms)?;
+            return Ok(Done::changed(receipt));
+        }
+        if !self.merchants.has_room() {
+            return Err(Rejection::Overflow.into());
+        }
+        let stripe = self.books.stripe(terms.currency);
+        let at = self.merchants.push(Merchant::new(Box::new(terms.clone()), stripe));
+        self.merchant_index.insert(self.hash.merchant(terms.merchant), at);
+        Ok(Done::changed(Receipt::Merchant { existed: false }))
+    }
+
+    fn put_channel(&mut self, terms: &ChannelTerms) -> Outcome {
+        let (id, put) = self.channels.put(terms)?;
+        let receipt = Receipt::Channel { id, existed: put.existed() };
+        Ok(if put.changed() { Done::changed(receipt) } else { Done::unchanged(receipt) })
+    }
+
+    /// A cut moves forward and sends held refunds again; a beginning is set while no order was taken.
+    fn set_date(&mut self, set: SetDate) -> Outcome {
+        if set.cut {
+            if set.date <= self.date {
+                return Err(Rejection::DateNotLater.into());
+            }
+            self.date = set.date;
+            let resubmitted = self.resubmit_held();
+            return Ok(Done::changed(Receipt::Date { resubmitted }));
+        }
+        if self.orders.len() > 0 {
+            return Err(Rejection::DateNotLater.into());
+        }
+        let changed = self.date != set.date;
+        self.date = set.date;
+        let receipt = Receipt::Date { resubmitted: 0 };
+        Ok(if changed { Done::changed(receipt) } else { Done::unchanged(receipt) })
+    }
+
+    /// Books a group, all or nothing; what the merchant's pending gains or loses belongs to `date`.
+    /// The last thing of a command that can fail.
+    pub(crate) fn book<S: EntrySink>(
+        &mut self,
+        merchant_at: u32,
+        group: &Group,
+        date: Date,
+        voucher: &Voucher,
+        sink: &mut S,
+    ) -> Result<(), Rejection> {
+        let merchant = &mut self.merchants[merchant_at];
+        merchant.book(group.entries(), date)?;
+        sink.open(voucher);
+        for entry in group.entries() {
+            self.books.book(merchant.stripe, entry);
+            sink.book(entry);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn find_merchant(&self, id: MerchantId) -> Option<u32> {
+        self.merchant_index.find(self.hash.merchant(id), |at| self.merchants[at].id == id)
+    }
+
+    /// The merchant's place, by the key or, if it was put after the key was made, by its id.
+    pub(crate) fn merchant_at(&self, id: MerchantId, key: Key) -> Result<u32, Rejection> {
+        let at = if key.merchant == NOWHERE { self.find_merchant(id) } else { Some(key.merchant) };
+        let at = at.ok_or(Rejection::MerchantNotFound)?;
+        assert!(self.merchants[at].id == id, "a key of another command");
+        Ok(at)
+    }
+
+    pub(crate) fn order_at(&self, merchant_at: u32, order_no: &Number, hash: u64) -> Option<u32> {
+        self.order_index.find(hash, |at| {
+            let order = &self.orders[at];
+            order.order_no == *order_no && order.merchant == merchant_at
+        })
+    }
+
+    pub(crate) fn details_of(&self, order: &Order) -> Option<&OrderDetails> {
+        (order.details != NOWHERE).then(|| &self.details[order.details])
+    }
+
+    pub(crate) fn discounts_of(&self, order: &Order) -> Discounts {
+        self.details_of(order).map_or_else(Discounts::default, |details| details.discounts)
+    }
+
+    pub(crate) fn giveback_of(&self, order: &Order) -> Option<&Giveback> {
+        (order.giveback != NOWHERE).then(|| &self.givebacks[order.giveback])
+    }
+
+    /// What the merchant got of an order.
+    pub(crate) fn net_of(&self, order: &Order) -> u64 {
+        let gross = self.merchants[order.merchant].version(order.terms).gross;
+        let advance_fee = self.details_of(order).map_or(0, |details| details.advance_fee);
+        crate::payment::net(&order.paid(self.discounts_of(order)), gross, advance_fee)
+    }
+
+    /// What the state takes, in bytes.
+    #[must_use]
+    pub fn memory(&self) -> Memory {
+        let refunds = self.refunds.memory_bytes() + self.refund_index.memory_bytes();
+        let voids = self.voids.memory_bytes() + self.void_index.memory_bytes();
+        let merchants: u64 = self.merchants.iter().map(Merchant::memory_bytes).sum();
+        Memory {
+            orders: self.orders.len().into(),
+            orders_bytes: self.orders.memory_bytes(),
+            order_index_bytes: self.order_index.memory_bytes(),
+            details_bytes: self.details.memory_bytes() + self.givebacks.memory_bytes(),
+            refunds_bytes: refunds + voids,
+            merchants_bytes: merchants + self.merchants.memory_bytes() + self.merchant_index.memory_bytes(),
+        }
+    }
+
+    /// A digest of all that influences a later answer: the same on any machine, for any seed, in any
+    /// version. It walks the whole state.
+    #[must_use]
+    pub fn digest(&self) -> u128 {
+        let mut digest = Digest::default();
+        digest.record(b"ledger", |record| {
+            record.i64(self.date.0.into()).u64(self.contradictions).u64(self.orders.len().into());
+        });
+        self.channels.digest(&mut digest);
+        self.books.digest(&mut digest);
+        for merchant in self.merchants.iter() {
+            merchant.digest(&mut digest, self.date);
+        }
+        for order in self.orders.iter() {
+            self.digest_order(&mut digest, order);
+        }
+        self.digest_refunds(&mut digest);
+        self.digest_voids(&mut digest);
+        digest.value()
+    }
+
+    fn digest_order(&self, digest: &mut Digest, order: &Order) {
+        let merchant = self.merchants[order.merchant].id;
+        digest.record(b"order", |record| {
+            record.u64(merchant.0).bytes(order.order_no.as_bytes());
+            order.paid(self.discounts_of(order)).digest(record);
+            record.i64(order.paid_at.0).i64(order.date.0.into());
+            record.u64(order.channel.0.into()).u64(order.terms.into());
+            record.u64(order.status as u64).u64(order.purse as u64).u64(order.flags.bits().into());
+            if let Some(details) = self.details_of(order) {
+                record.u64(details.advance_fee).option(details.promoter.map(|id| id.0));
+                record.bytes(details.channel_txn.as_deref().unwrap_or_default().as_bytes());
+            }
+            if let Some(entered) = self.giveback_of(order).and_then(|giveback| giveback.entered) {
+                record.bytes(b"entered").i64(entered.0.into());
+            }
+            for refund in self.refunds_of(order) {
+                record.bytes(refund.refund_no.as_bytes());
+            }
+        });
+    }
+}

@@ -1,0 +1,445 @@
+//! Giving money back: what a refund is made of, and whether it may be (domain.md, "Voids and refunds").
+
+use crate::arena::NOWHERE;
+use crate::digest::Digest;
+use crate::entry::{Group, Parties};
+use crate::ledger::{Done, Outcome};
+use crate::merchant::{Merchant, OrderTerms};
+use crate::order::{Giveback, Order, Parts};
+use crate::{
+    Account, ChannelTerms, Currency, Date, DiscountRefund, Discounts, EntrySink, FeeRefund, Key, Ledger,
+    MerchantAccount, Number, OrderStatus, Receipt, Refund, RefundFunding, RefundState, Rejection, Rounding,
+    SameDay, SentAs, Subject, Timestamp, Voucher,
+};
+
+/// A refund as a ledger keeps it.
+#[derive(Debug)]
+pub(crate) struct StoredRefund {
+    pub(crate) refund_no: Number,
+    /// Place of the order.
+    pub(crate) order: u32,
+    /// Place of the order's next refund, or nowhere.
+    pub(crate) next: u32,
+    pub(crate) parts: Parts,
+    pub(crate) funds: Funds,
+    /// The date it was booked on.
+    pub(crate) date: Date,
+    pub(crate) attempts: u32,
+    pub(crate) state: RefundState,
+    pub(crate) sent_as: SentAs,
+    /// A result contradicted its final one.
+    pub(crate) contradicted: bool,
+    pub(crate) channel_refund_no: Option<Box<str>>,
+}
+
+/// Where a refund's money comes from, in minor units.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Funds {
+    pub(crate) pending: u64,
+    pub(crate) held: u64,
+    pub(crate) available: u64,
+    /// The date whose pending it reduces.
+    pub(crate) bucket: Date,
+}
+
+impl Funds {
+    /// What the merchant gives up.
+    pub(crate) fn debit(&self) -> u64 {
+        self.pending + self.held + self.available
+    }
+}
+
+/// What was decided of a refund, before anything is changed.
+struct Plan {
+    order_at: u32,
+    parts: Parts,
+    funds: Funds,
+    sent_as: SentAs,
+}
+
+/// What a refund of `amount` takes of what is left of an order. One that empties the order takes all of it.
+pub(crate) fn compose(
+    paid: &Parts,
+    left: &Parts,
+    amount: u64,
+    terms: &OrderTerms,
+    channel: &ChannelTerms,
+) -> Parts {
+    assert!(0 < amount && amount <= left.payable(), "checked against what is left");
+    let last = amount == left.payable();
+    let (cash, discount) = if last {
+        (left.cash, left.discounts.total())
+    } else {
+        match terms.discount_refund {
+            DiscountRefund::Proportional => {
+                let cash = Rounding::HalfUp.share(amount, paid.cash, paid.payable()).min(left.cash);
+                let discount = (amount - cash).min(left.discounts.total());
+                (amount - discount, discount)
+            }
+            DiscountRefund::DiscountFirst => {
+                let discount = amount.min(left.discounts.total());
+                (amount - discount, discount)
+            }
+        }
+    };
+    let returned = |rule: FeeRefund, paid_fee: u64, left_fee: u64, rounding: Rounding| match rule {
+        FeeRefund::None => 0,
+        FeeRefund::Proportional if last => left_fee,
+        FeeRefund::Proportional => rounding.share(paid_fee, cash, paid.cash).min(left_fee),
+    };
+    let rounding = terms.fee_rounding;
+    let parts = Parts {
+        cash,
+        discounts: shares(discount, &left.discounts),
+        fee: returned(terms.fee_refund, paid.fee, left.fee, rounding),
+        platform_fee: returned(terms.fee_refund, paid.platform_fee, left.platform_fee, rounding),
+        cost: returned(channel.cost_refund, paid.cost, left.cost, channel.cost_rounding),
+    };
+    assert!(parts.payable() == amount && cash <= left.cash, "no more cash back than came in");
+    parts
+}
+
+/// Each funder's share of a discount given back, by what is left of theirs; the last takes the rest, so the
+/// shares add up and none is above what is left.
+fn shares(discount: u64, left: &Discounts) -> Discounts {
+    let (mut discount, mut total) = (discount, left.total());
+    let mut share = |left: u64| {
+        let share = if total == 0 { 0 } else { Rounding::HalfUp.share(left, discount, total) };
+        discount -= share;
+        total -= left;
+        share
+    };
+    Discounts {
+        operator: share(left.operator),
+        platform: share(left.platform),
+        merchant: share(left.merchant),
+    }
+}
+
+/// The entries of a refund, 70 to 77. `available` is what 77 first moves over to pending.
+pub(crate) fn entries(parties: &Parties, currency: Currency, parts: &Parts, available: u64) -> Group {
+    let (channel, operator) = (Account::Channel(parties.channel), Account::Operator);
+    let (above, purse, fees_to) = (parties.above(), parties.purse(), parties.fees_from());
+    let mut group = Group::new(currency);
+    let cover = Account::Merchant(parties.merchant, MerchantAccount::Available);
+    group.add(Subject::COVER, cover, purse, available);
+    group.add(Subject::REFUND, purse, above, parts.cash);
+    if let Some(platform) = parties.platform.map(Account::Platform) {
+        group.add(Subject::REFUND_BY_PLATFORM, platform, operator, parts.cash);
+        group.add(Subject::OPERATOR_FEE_BACK, operator, platform, parts.fee);
+    }
+    group.add(Subject::FEES_BACK, above, fees_to, parts.fee + parts.platform_fee);
+    group.add(Subject::REFUND_PAYABLE, operator, channel, parts.cash);
+    group.add(Subject::CHANNEL_COST_BACK, channel, operator, parts.cost);
+    group.add(Subject::DISCOUNT_BACK, purse, operator, parts.discounts.operator);
+    if let Some(platform) = parties.platform.map(Account::Platform) {
+        group.add(Subject::DISCOUNT_BACK, purse, platform, parts.discounts.platform);
+    }
+    group
+}
+
+impl Ledger {
+    /// Accepts a refund and books it, or sends a failed one again under its number.
+    pub(crate) fn refund<S: EntrySink>(
+        &mut self,
+        refund: &Refund,
+        key: Key,
+        now: Timestamp,
+        sink: &mut S,
+    ) -> Outcome {
+        let merchant_at = self.merchant_at(refund.merchant, key)?;
+        let known = self.refund_at(merchant_at, &refund.refund_no, key.number);
+        if let Some(at) = known {
+            let stored = &self.refunds[at];
+            let same = self.orders[stored.order].order_no == refund.order_no
+                && stored.parts.payable() == refund.amount;
+            if !same {
+                return Err(Rejection::IdempotencyConflict.into());
+            }
+            if stored.state != RefundState::Failed {
+                return Ok(Done::unchanged(Receipt::Refund {
+                    repeat: true,
+                    state: stored.state,
+                    merchant_debit: stored.funds.debit(),
+                }));
+            }
+        }
+        let plan = self.plan_refund(merchant_at, refund, key, now)?;
+        if !self.refunds.has_room() {
+            return Err(Rejection::Overflow.into());
+        }
+        let order = &self.orders[plan.order_at];
+        let merchant = &self.merchants[merchant_at];
+        let parties = self.refund_parties(order);
+        let group = entries(&parties, merchant.currency(), &plan.parts, plan.funds.available);
+        let voucher = self.refund_voucher(order, refund.refund_no);
+        self.book(merchant_at, &group, plan.funds.bucket, &voucher, sink)?;
+        Ok(self.accept_refund(&plan, refund.refund_no, known, key))
+    }
+
+    /// The checks of domain.md, in its order; the first that fails is the answer. Nothing is changed.
+    fn plan_refund(
+        &self,
+        merchant_at: u32,
+        refund: &Refund,
+        key: Key,
+        now: Timestamp,
+    ) -> Result<Plan, Rejection> {
+        let order_at =
+            self.order_at(merchant_at, &refund.order_no, key.order).ok_or(Rejection::OrderNotFound)?;
+        let order = &self.orders[order_at];
+        if matches!(order.status, OrderStatus::Voided | OrderStatus::Refunded) {
+            return Err(Rejection::OrderState);
+        }
+        // The merchant's status comes next, and none refuses refunds.
+        let merchant = &self.merchants[merchant_at];
+        let terms = merchant.version(order.terms);
+        let channel = self.channels.of_order(order.channel);
+        if channel.is_blacked_out(now) {
+            return Err(Rejection::ChannelBlackout);
+        }
+        if !channel.takes_refund(order.paid_at, now) {
+            return Err(Rejection::RefundWindow);
+        }
+        let advanced = order.purse == MerchantAccount::Available;
+        if advanced && terms.refund_funding == RefundFunding::Pending {
+            return Err(Rejection::D0NotRefundable);
+        }
+        let giveback = self.giveback_of(order);
+        let (count, in_flight) = giveback.map_or((0, 0), |giveback| (giveback.count, giveback.in_flight));
+        if channel.max_refunds_per_order.is_some_and(|max| count >= max) {
+            return Err(Rejection::TooManyRefunds);
+        }
+        if channel.single_refund_in_flight && in_flight > 0 {
+            return Err(Rejection::RefundInFlight);
+        }
+        let paid = order.paid(self.discounts_of(order));
+        let left = giveback.map_or(paid, |giveback| paid.minus(&giveback.given));
+        if refund.amount > left.payable() {
+            return Err(Rejection::ExceedsRefundable);
+        }
+        let sent_as = if order.date == self.date {
+            same_day(channel.same_day, refund.amount == paid.payable())?
+        } else {
+            SentAs::Refund
+        };
+        let parts = compose(&paid, &left, refund.amount, terms, channel);
+        let funds = self.fund(order, merchant, terms, &parts)?;
+        Ok(Plan { order_at, parts, funds, sent_as })
+    }
+
+    /// Where the money comes from, all or nothing.
+    fn fund(
+        &self,
+        order: &Order,
+        merchant: &Merchant,
+        terms: &OrderTerms,
+        parts: &Parts,
+    ) -> Result<Funds, Rejection> {
+        // Below zero, the last refund returns more fees than it gives back: the merchant gives up nothing.
+        let debit = u64::try_from(parts.merchants(terms.gross)).unwrap_or(0);
+        let entered = self.entered(order);
+        let settled = self.is_settled(order);
+        let mut funds =
+            Funds { pending: 0, held: 0, available: 0, bucket: if settled { self.date } else { entered } };
+        if order.purse == MerchantAccount::Held {
+            // The order's own, not what other orders hold: or their release would find it gone.
+            if debit > self.held_of(order) {
+                return Err(Rejection::InsufficientFunds);
+            }
+            funds.held = debit;
+            return Ok(funds);
+        }
+        let pending = merchant.balances.of(MerchantAccount::Pending);
+        let available = merchant.balances.of(MerchantAccount::Available);
+        funds.pending = match terms.refund_funding {
+            _ if !settled => debit,
+            RefundFunding::Pending => debit,
+            RefundFunding::PendingThenAvailable => debit.min(pending),
+            RefundFunding::Available => 0,
+        };
+        funds.available = debit - funds.pending;
+        if funds.pending > pending || funds.available > available {
+            return Err(Rejection::InsufficientFunds);
+        }
+        Ok(funds)
+    }
+
+    /// Keeps what was booked. Cannot fail.
+    fn accept_refund(&mut self, plan: &Plan, refund_no: Number, known: Option<u32>, key: Key) -> Done {
+        let giveback_at = self.giveback_at(plan.order_at);
+        let payable = self.payable_of(plan.order_at);
+        let order = &mut self.orders[plan.order_at];
+        let giveback = &mut self.givebacks[giveback_at];
+        giveback.given = giveback.given.plus(&plan.parts);
+        giveback.count += 1;
+        // Without cash there is nothing for the channel to do.
+        let state = if plan.parts.cash == 0 { RefundState::Succeeded } else { RefundState::Processing };
+        if state == RefundState::Succeeded {
+            giveback.succeed(order, plan.parts.payable(), payable);
+        } else {
+            giveback.in_flight += 1;
+        }
+        let merchant_debit = plan.funds.debit();
+        if let Some(at) = known {
+            let refund = &mut self.refunds[at];
+            assert!(refund.state == RefundState::Failed, "only a failed refund is tried again");
+            refund.parts = plan.parts;
+            refund.funds = plan.funds;
+            refund.date = self.date;
+            refund.attempts += 1;
+            refund.state = state;
+            refund.sent_as = plan.sent_as;
+        } else {
+            let at = self.refunds.push(StoredRefund {
+                refund_no,
+                order: plan.order_at,
+                next: NOWHERE,
+                parts: plan.parts,
+                funds: plan.funds,
+                date: self.date,
+                attempts: 1,
+                state,
+                sent_as: plan.sent_as,
+                contradicted: false,
+                channel_refund_no: None,
+            });
+            self.refund_index.insert(key.number, at);
+            let last = std::mem::replace(&mut giveback.last, at);
+            if last == NOWHERE {
+                giveback.first = at;
+            } else {
+                self.refunds[last].next = at;
+            }
+        }
+        Done::changed(Receipt::Refund { repeat: false, state, merchant_debit })
+    }
+
+    pub(crate) fn refund_at(&self, merchant_at: u32, refund_no: &Number, hash: u64) -> Option<u32> {
+        self.refund_index.find(hash, |at| {
+            let refund = &self.refunds[at];
+            refund.refund_no == *refund_no && self.orders[refund.order].merchant == merchant_at
+        })
+    }
+
+    /// Between whom an order's refund moves money: what was available is moved to pending first.
+    pub(crate) fn refund_parties(&self, order: &Order) -> Parties {
+        let purse = match order.purse {
+            MerchantAccount::Held => MerchantAccount::Held,
+            _ => MerchantAccount::Pending,
+        };
+        Parties { purse, ..self.parties(order) }
+    }
+
+    pub(crate) fn parties(&self, order: &Order) -> Parties {
+        let merchant = &self.merchants[order.merchant];
+        let terms = merchant.version(order.terms);
+        Parties {
+            merchant: merchant.id,
+            channel: order.channel,
+            platform: terms.platform,
+            purse: order.purse,
+            gross: terms.gross,
+        }
+    }
+
+    pub(crate) fn refund_voucher(&self, order: &Order, refund_no: Number) -> Voucher {
+        Voucher {
+            merchant: self.merchants[order.merchant].id,
+            order_no: order.order_no,
+            refund_no: Some(refund_no),
+            void_no: None,
+            accounting_date: self.date,
+        }
+    }
+
+    /// Cash and discounts of an order.
+    pub(crate) fn payable_of(&self, order_at: u32) -> u64 {
+        let order = &self.orders[order_at];
+        order.cash + self.discounts_of(order).total()
+    }
+
+    /// When the order's money entered pending.
+    pub(crate) fn entered(&self, order: &Order) -> Date {
+        self.giveback_of(order).and_then(|giveback| giveback.entered).unwrap_or(order.date)
+    }
+
+    /// Whether the order's money was settled: at once under D+0, never while it is held.
+    pub(crate) fn is_settled(&self, order: &Order) -> bool {
+        match order.purse {
+            MerchantAccount::Available => true,
+            MerchantAccount::Held => false,
+            _ => self.merchants[order.merchant].has_settled(self.entered(order)),
+        }
+    }
+
+    /// What is held of an order.
+    pub(crate) fn held_of(&self, order: &Order) -> u64 {
+        if order.purse != MerchantAccount::Held || order.status == OrderStatus::Voided {
+            return 0;
+        }
+        let gross = self.merchants[order.merchant].version(order.terms).gross;
+        let given = self.giveback_of(order).map_or(0, |giveback| giveback.given.merchants(gross));
+        let held = self.net_of(order).cast_signed() - given;
+        assert!(held >= 0, "a held order gives back what it holds at most");
+        held.cast_unsigned()
+    }
+
+    /// The place of what was given back of an order, made if nothing was.
+    pub(crate) fn giveback_at(&mut self, order_at: u32) -> u32 {
+        let order = &mut self.orders[order_at];
+        if order.giveback == NOWHERE {
+            order.giveback = self.givebacks.push(Giveback::new());
+        }
+        order.giveback
+    }
+
+    pub(crate) fn digest_refunds(&self, digest: &mut Digest) {
+        for refund in self.refunds.iter() {
+            let order = &self.orders[refund.order];
+            digest.record(b"refund", |record| {
+                record.u64(self.merchants[order.merchant].id.0).bytes(refund.refund_no.as_bytes());
+                record.bytes(order.order_no.as_bytes());
+                refund.parts.digest(record);
+                record.u64(refund.funds.pending).u64(refund.funds.held).u64(refund.funds.available);
+                record.i64(refund.funds.bucket.0.into()).i64(refund.date.0.into());
+                record.u64(refund.attempts.into()).u64(refund.state as u64).u64(refund.sent_as as u64);
+                record.u64(refund.contradicted.into());
+                record.bytes(refund.channel_refund_no.as_deref().unwrap_or_default().as_bytes());
+            });
+        }
+    }
+}
+
+/// How a refund of an order paid on this date is sent, if the channel takes it.
+fn same_day(rule: SameDay, full: bool) -> Result<SentAs, Rejection> {
+    match rule {
+        SameDay::Allow => Ok(SentAs::Refund),
+        // Full and within what is left: so nothing was refunded before.
+        SameDay::VoidOnly if full => Ok(SentAs::Void),
+        SameDay::VoidOnly => Err(Rejection::SameDayPartial),
+        SameDay::NextDay => Err(Rejection::SameDayRefund),
+    }
+}
+
+impl Giveback {
+    pub(crate) fn new() -> Self {
+        Self {
+            given: Parts::default(),
+            succeeded: 0,
+            count: 0,
+            in_flight: 0,
+            first: NOWHERE,
+            last: NOWHERE,
+            entered: None,
+        }
+    }
+
+    /// Notes that so much went back for good, out of all that is `payable`.
+    pub(crate) fn succeed(&mut self, order: &mut Order, amount: u64, payable: u64) {
+        self.succeeded += amount;
+        assert!(self.succeeded <= payable, "more given back than was paid");
+        order.status =
+            if self.succeeded == payable { OrderStatus::Refunded } else { OrderStatus::PartiallyRefunded };
+    }
+}

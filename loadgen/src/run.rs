@@ -1,0 +1,226 @@
+//! A load run from beginning to end: set up, play, gather, check the books.
+
+use std::cell::RefCell;
+use std::io::IsTerminal;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use suanpan_core::{
+    ChannelId, ChannelTerms, Command, Currency, Cycle, MerchantId, MerchantTerms, Preset, Query, Rate, Receipt,
+    Reply, Request, Rounding, Zone,
+};
+use suanpan_net::wire::FRAME_QUERIES_MAX;
+use suanpan_net::{Client, ClientError, Connection};
+use tokio::sync::mpsc;
+use tokio::task::LocalSet;
+
+use crate::error::LoadError;
+use crate::line::{LATENCY_MAX_US, Line, Quota, pace, play};
+use crate::plan::{LoadPlan, Loop};
+use crate::report::Report;
+use crate::trader::{FEE_MILLIONTHS, Tally, Trader};
+
+/// Plays a plan to its end, on this thread.
+///
+/// # Errors
+/// When the server cannot be reached or prepared, when an answer is wrong, or when a balance does not agree.
+pub fn run(plan: &LoadPlan) -> Result<Report, LoadError> {
+    plan.check()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| LoadError::Client(ClientError::Io(error)))?;
+    LocalSet::new().block_on(&runtime, run_here(plan))
+}
+
+async fn run_here(plan: &LoadPlan) -> Result<Report, LoadError> {
+    let client = Client::connect(&plan.address).await?;
+    let channel = put_channel(&client).await?;
+    put_merchants(&client, plan).await?;
+    let before = balances(&client, plan).await?;
+    let (lines, took) = play_all(plan, channel).await?;
+    let report = gather(plan, &lines, took);
+    if let Some(first) = lines.iter().find_map(|line| line.trader.tally.first_wrong.clone()) {
+        return Err(LoadError::Wrong { count: report.wrong, first });
+    }
+    let after = balances(&client, plan).await?;
+    for (place, (before, after)) in before.iter().zip(&after).enumerate() {
+        let counted: i128 = lines.iter().map(|line| i128::from(line.trader.pending[place])).sum();
+        if i128::from(*after) - i128::from(*before) != counted {
+            let merchant = plan.first_merchant + place as u64;
+            let found = i128::from(*after) - i128::from(*before);
+            return Err(LoadError::Balance { merchant, found, counted });
+        }
+    }
+    Ok(report)
+}
+
+/// Plays all connections; how long it took from the first frame to the last answer.
+async fn play_all(plan: &LoadPlan, channel: ChannelId) -> Result<(Vec<Line>, Duration), LoadError> {
+    let mut connections = Vec::new();
+    for _ in 0..plan.connections {
+        connections.push(Connection::open(&plan.address).await?);
+    }
+    let latency = Histogram::new_with_max(LATENCY_MAX_US, 3)
+        .unwrap_or_else(|error| unreachable!("its bounds are constants: {error}"));
+    let mut lines = Vec::new();
+    for number in 0..plan.connections {
+        lines.push(Line::new(Trader::new(plan, channel, number), latency.clone()));
+    }
+    // A moment ahead, so that the first batch of an open loop is not late by the making of threads.
+    let begin = Instant::now() + Duration::from_millis(if plan.rate.is_some() { 20 } else { 0 });
+    let quota = Rc::new(Quota::new(plan.until, begin));
+    let shared = Rc::new(plan.clone());
+    let mut senders = Vec::new();
+    let mut tasks = Vec::new();
+    for (connection, line) in connections.into_iter().zip(lines) {
+        let paced = plan.rate.map(|_| {
+            let (sender, receiver) = mpsc::unbounded_channel();
+            senders.push(sender);
+            receiver
+        });
+        tasks.push(tokio::task::spawn_local(play(connection, line, shared.clone(), quota.clone(), paced)));
+    }
+    let pacer = plan.rate.map(|rate| {
+        let plan = plan.clone();
+        std::thread::spawn(move || pace(senders, begin, rate, &plan))
+    });
+    let progress = progress(plan, begin, quota.clone());
+    let mut played = Vec::new();
+    for task in tasks {
+        match task.await {
+            Ok(line) => played.push(line?),
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+    progress.borrow().finish_and_clear();
+    if let Some(pacer) = pacer {
+        // It ends by itself when its connections have.
+        let _ = pacer.join();
+    }
+    let last = played.iter().filter_map(|line| line.last_reply).max().unwrap_or(begin);
+    Ok((played, last.saturating_duration_since(begin)))
+}
+
+/// A line on a terminal that says how far it is; nothing elsewhere.
+fn progress(plan: &LoadPlan, begin: Instant, quota: Rc<Quota>) -> Rc<RefCell<ProgressBar>> {
+    let shown = plan.progress && std::io::stderr().is_terminal();
+    let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let length = match plan.until {
+        Loop::Count(count) => count,
+        Loop::Duration(time) => time.as_millis().try_into().unwrap_or(u64::MAX),
+    };
+    let bar = ProgressBar::with_draw_target(Some(length), target);
+    let words = match plan.until {
+        Loop::Count(_) => "{bar:40} {human_pos} of {human_len} sent, {per_sec}, {eta} to go",
+        Loop::Duration(_) => "{bar:40} {elapsed} gone, {eta} to go",
+    };
+    if let Ok(style) = ProgressStyle::with_template(words) {
+        bar.set_style(style);
+    }
+    let bar = Rc::new(RefCell::new(bar));
+    if shown {
+        let (bar, until) = (bar.clone(), plan.until);
+        tokio::task::spawn_local(async move {
+            while !bar.borrow().is_finished() {
+                bar.borrow().set_position(match until {
+                    Loop::Count(count) => count - quota.left().min(count),
+                    Loop::Duration(_) => begin.elapsed().as_millis().try_into().unwrap_or(u64::MAX),
+                });
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        });
+    }
+    bar
+}
+
+async fn put_channel(client: &Client) -> Result<ChannelId, LoadError> {
+    let zone = Zone::fixed("Asia/Shanghai", 8 * 3_600);
+    let mut terms = ChannelTerms::preset("wechat", Preset::Wechat, zone);
+    terms.cost_rate = Rate(2_500);
+    let request = Request::Command(Command::PutChannel(Box::new(terms)));
+    match client.ask_one(request).await? {
+        Reply::Done(Receipt::Channel { id, .. }) => Ok(id),
+        other => Err(LoadError::SetUp { what: "channel", reply: format!("{other:?}") }),
+    }
+}
+
+async fn put_merchants(client: &Client, plan: &LoadPlan) -> Result<(), LoadError> {
+    let places: Vec<u32> = (0..plan.merchants).collect();
+    for some in places.chunks(FRAME_QUERIES_MAX) {
+        let requests = some.iter().map(|&place| Request::Command(Command::PutMerchant(Box::new(terms(plan, place)))));
+        for reply in client.ask(requests.collect()).await? {
+            if !matches!(reply, Reply::Done(Receipt::Merchant { .. })) {
+                return Err(LoadError::SetUp { what: "merchant", reply: format!("{reply:?}") });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn terms(plan: &LoadPlan, place: u32) -> MerchantTerms {
+    MerchantTerms {
+        merchant: MerchantId(plan.first_merchant + u64::from(place)),
+        name: format!("Load {place}"),
+        currency: Currency(*b"CNY"),
+        status: Default::default(),
+        platform: None,
+        fee_rate: Rate(FEE_MILLIONTHS as u32),
+        fee_rounding: Rounding::HalfUp,
+        fee_min: 0,
+        fee_max: None,
+        fee_refund: Default::default(),
+        platform_fee_rate: Rate(0),
+        cycle: Cycle::Business(1),
+        mode: Default::default(),
+        settle_min: 0,
+        advance_fee_rate: Rate(0),
+        refund_funding: Default::default(),
+        discount_refund: Default::default(),
+        max_split_rate: Rate(1_000_000),
+        limits: Default::default(),
+    }
+}
+
+/// What each merchant has pending.
+async fn balances(client: &Client, plan: &LoadPlan) -> Result<Vec<u64>, LoadError> {
+    let places: Vec<u32> = (0..plan.merchants).collect();
+    let mut pending = Vec::with_capacity(places.len());
+    for some in places.chunks(FRAME_QUERIES_MAX) {
+        let ask = |&place: &u32| Request::Query(Query::Balances(MerchantId(plan.first_merchant + u64::from(place))));
+        for reply in client.ask(some.iter().map(ask).collect()).await? {
+            match reply {
+                Reply::Balances(view) => pending.push(view.pending),
+                other => return Err(LoadError::SetUp { what: "look at a balance", reply: format!("{other:?}") }),
+            }
+        }
+    }
+    Ok(pending)
+}
+
+fn gather(plan: &LoadPlan, lines: &[Line], took: Duration) -> Report {
+    let mut all = Tally::default();
+    let mut latency_us: Option<Histogram<u64>> = None;
+    let mut log: Option<(u64, u64)> = None;
+    for line in lines {
+        let tally = &line.trader.tally;
+        all.payments += tally.payments;
+        all.refunds += tally.refunds;
+        all.voids += tally.voids;
+        all.refused += tally.refused;
+        all.wrong += tally.wrong;
+        match &mut latency_us {
+            Some(sum) => sum.add(&line.latency_us).unwrap_or_else(|error| unreachable!("same bounds: {error}")),
+            None => latency_us = Some(line.latency_us.clone()),
+        }
+        if let Some((first, last)) = line.log {
+            let (low, high) = log.unwrap_or((first, last));
+            log = Some((low.min(first), high.max(last)));
+        }
+    }
+    let latency_us =
+        latency_us.unwrap_or_else(|| unreachable!("a plan has at least one connection"));
+    Report::new(plan, &all, took, latency_us, log)
+}
