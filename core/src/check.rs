@@ -65,9 +65,9 @@ impl Query {
             | Self::Merchant(id)
             | Self::Order(id, _)
             | Self::Refund(id, _)
-            | Self::OrderRefunds(id, _)
+            | Self::OrderRefunds(id, _, _)
             | Self::Void(id, _) => Some(*id),
-            Self::Accrued(_) | Self::Totals => None,
+            Self::Accrued(_) | Self::Totals | Self::Channel(_) | Self::ChannelNamed(_) => None,
         }
     }
 }

@@ -23,9 +23,14 @@ impl Ledger {
             Query::Refund(id, refund_no) => self
                 .known_refund(*id, refund_no)
                 .map(|refund| Reply::Refund(Box::new(self.refund_view(refund)))),
-            Query::OrderRefunds(id, order_no) => self.known_order(*id, order_no).map(|order| {
-                Reply::Refunds(self.refunds_of(order).map(|refund| self.refund_view(refund)).collect())
+            Query::OrderRefunds(id, order_no, after) => self.known_order(*id, order_no).map(|order| {
+                let mut all = self.refunds_of(order).map(|refund| self.refund_view(refund)).peekable();
+                if let Some(after) = after { while let Some(r) = all.next() { if r.refund_no == *after { break } } }
+                let page: Vec<_> = all.by_ref().take(crate::PAGE_REFUNDS_MAX).collect();
+                Reply::Refunds { page, has_more: all.peek().is_some() }
             }),
+            Query::Channel(id) => self.channel(*id).map(|t| Reply::Channel(Box::new(t.clone()))).ok_or(Rejection::ChannelNotFound),
+            Query::ChannelNamed(name) => self.channel_by_name(name).map(|(id, _)| Reply::Done(crate::Receipt::Channel { id, existed: true })).ok_or(Rejection::ChannelNotFound),
             Query::Void(id, void_no) => self.void_view(*id, void_no).map(|view| Reply::Void(Box::new(view))),
             Query::Accrued(id) => Ok(Reply::Accrued(self.books.platform(*id))),
             Query::Totals => Ok(Reply::Totals(Box::new(self.totals()))),

@@ -183,12 +183,13 @@ fn read_limits(mut body: Object<'_, '_>) -> Result<Limits, Problem> {
 
 /// `T+1` in business days, `D+1` in calendar days.
 fn read_cycle(node: &Node<'_>) -> Result<Cycle, &'static str> {
-    const MUST: &str = "must be a string like T+1 (business days) or D+1 (calendar days)";
+    const MUST: &str = "must be a string like T+1 (business days, 1 to 255) or D+1 (calendar days, 0 to 255)";
     let text = read::str(node, MUST)?;
     let (kind, days) = text.split_once('+').ok_or(MUST)?;
     let days: u8 = days.parse().ok().filter(|n: &u8| n.to_string() == days).ok_or(MUST)?;
     match kind {
-        "T" => Ok(Cycle::Business(days)),
+        // The same day's money is either advanced (D+0) or not there yet.
+        "T" if days > 0 => Ok(Cycle::Business(days)),
         "D" => Ok(Cycle::Calendar(days)),
         _ => Err(MUST),
     }
@@ -207,10 +208,10 @@ mod tests {
 
     #[test]
     fn cycles_as_text() {
-        for text in ["T+0", "T+1", "D+0", "D+31"] {
+        for text in ["T+1", "T+255", "D+0", "D+31"] {
             assert_eq!(read_cycle(&Node::Text(text.into())).map(write_cycle), Ok(text.to_owned()));
         }
-        for text in ["", "T", "T1", "T+", "T+01", "T+-1", "T++1", "t+1", "X+1", "D+256", "D+1 "] {
+        for text in ["", "T", "T1", "T+0", "T+", "T+01", "T+-1", "T++1", "t+1", "X+1", "D+256", "D+1 "] {
             assert!(read_cycle(&Node::Text(text.into())).is_err(), "{text}");
         }
     }

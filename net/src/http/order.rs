@@ -97,19 +97,19 @@ fn read_payment(
 fn read_discounts(body: &mut Object<'_, '_>) -> Result<Discounts, Problem> {
     let list = body.list("discounts")?;
     let at = At::Field(body.at(), "discounts");
-    let mut discounts = Discounts::default();
+    let (mut discounts, mut total) = (Discounts::default(), 0);
     for (index, item) in list.into_iter().enumerate() {
         let mut item = Object::from_node(item, At::Item(&at, index))?;
         let funder = item.required("funder", words::read)?;
         let amount = item.required("amount", read::amount)?;
-        let sum = match funder {
-            Funder::Operator => &mut discounts.operator,
-            Funder::Merchant => &mut discounts.merchant,
-            Funder::Platform => &mut discounts.platform,
-        };
-        *sum += amount;
-        if *sum > AMOUNT_MAX {
-            return Err(item.problem("amount", "brings its funder's discounts over 1000000000000000"));
+        total += amount;
+        if total > AMOUNT_MAX {
+            return Err(item.problem("amount", "brings the discounts over 1000000000000000 together"));
+        }
+        match funder {
+            Funder::Operator => discounts.operator += amount,
+            Funder::Merchant => discounts.merchant += amount,
+            Funder::Platform => discounts.platform += amount,
         }
         item.finish()?;
     }
