@@ -57,7 +57,7 @@ impl Command {
 }
 
 impl Query {
-    /// Whose shard knows; `None` for what is asked of every shard.
+    /// Whose shard knows; `None` for what is asked of every shard, or of any.
     #[must_use]
     pub fn merchant(&self) -> Option<MerchantId> {
         match self {

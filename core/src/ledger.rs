@@ -66,6 +66,13 @@ pub struct Key {
     pub(crate) merchant: u32,
 }
 
+impl Default for Key {
+    /// The key of nothing: a place to put one.
+    fn default() -> Self {
+        Self { number: 0, order: 0, merchant: NOWHERE }
+    }
+}
+
 /// What a ledger takes, in bytes, by what it is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Memory {

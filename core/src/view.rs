@@ -4,8 +4,8 @@ use crate::arena::NOWHERE;
 use crate::order::Order;
 use crate::refund::StoredRefund;
 use crate::{
-    BalancesView, ChannelId, ChannelTerms, Ledger, MerchantAccount, MerchantId, Number, OrderStatus,
-    OrderView, Query, RefundView, Rejection, Reply, ShardTotals, VoidView,
+    BalancesView, Ledger, MerchantAccount, MerchantId, Number, OrderStatus, OrderView, PAGE_REFUNDS_MAX,
+    Query, Receipt, RefundView, Rejection, Reply, ShardTotals, VoidView,
 };
 
 impl Ledger {
@@ -23,31 +23,22 @@ impl Ledger {
             Query::Refund(id, refund_no) => self
                 .known_refund(*id, refund_no)
                 .map(|refund| Reply::Refund(Box::new(self.refund_view(refund)))),
-            Query::OrderRefunds(id, order_no, after) => self.known_order(*id, order_no).map(|order| {
-                let mut all = self.refunds_of(order).map(|refund| self.refund_view(refund)).peekable();
-                if let Some(after) = after { while let Some(r) = all.next() { if r.refund_no == *after { break } } }
-                let page: Vec<_> = all.by_ref().take(crate::PAGE_REFUNDS_MAX).collect();
-                Reply::Refunds { page, has_more: all.peek().is_some() }
-            }),
-            Query::Channel(id) => self.channel(*id).map(|t| Reply::Channel(Box::new(t.clone()))).ok_or(Rejection::ChannelNotFound),
-            Query::ChannelNamed(name) => self.channel_by_name(name).map(|(id, _)| Reply::Done(crate::Receipt::Channel { id, existed: true })).ok_or(Rejection::ChannelNotFound),
+            Query::OrderRefunds(id, order_no, after) => self.refunds_page(*id, order_no, after.as_ref()),
             Query::Void(id, void_no) => self.void_view(*id, void_no).map(|view| Reply::Void(Box::new(view))),
             Query::Accrued(id) => Ok(Reply::Accrued(self.books.platform(*id))),
             Query::Totals => Ok(Reply::Totals(Box::new(self.totals()))),
+            Query::Channel(id) => self
+                .channels
+                .get(*id)
+                .map(|terms| Reply::Channel(Box::new(terms.clone())))
+                .ok_or(Rejection::ChannelNotFound),
+            Query::ChannelNamed(name) => self
+                .channels
+                .by_name(name)
+                .map(|(id, _)| Reply::Done(Receipt::Channel { id, existed: true }))
+                .ok_or(Rejection::ChannelNotFound),
         };
         answer.unwrap_or_else(|rejection| Reply::Rejected(rejection, None))
-    }
-
-    /// The rules of a channel, by its id.
-    #[must_use]
-    pub fn channel(&self, id: ChannelId) -> Option<&ChannelTerms> {
-        self.channels.get(id)
-    }
-
-    /// The id and the rules of a channel, by its name.
-    #[must_use]
-    pub fn channel_by_name(&self, name: &str) -> Option<(ChannelId, &ChannelTerms)> {
-        self.channels.by_name(name)
     }
 
     fn known_merchant(&self, id: MerchantId) -> Result<u32, Rejection> {
@@ -133,13 +124,41 @@ impl Ledger {
     }
 
     /// An order's refunds, oldest first.
+    /// An order's refunds, oldest first.
     pub(crate) fn refunds_of(&self, order: &Order) -> impl Iterator<Item = &StoredRefund> {
-        let mut at = self.giveback_of(order).map_or(NOWHERE, |giveback| giveback.first);
+        self.refunds_from(self.giveback_of(order).map_or(NOWHERE, |giveback| giveback.first))
+    }
+
+    /// The refund at `at` and those behind it of the same order.
+    fn refunds_from(&self, mut at: u32) -> impl Iterator<Item = &StoredRefund> {
         std::iter::from_fn(move || {
             let refund = (at != NOWHERE).then(|| &self.refunds[at])?;
             at = refund.next;
             Some(refund)
         })
+    }
+
+    /// One page of an order's refunds, oldest first: from the first, or from behind the one named.
+    fn refunds_page(
+        &self,
+        id: MerchantId,
+        order_no: &Number,
+        after: Option<&Number>,
+    ) -> Result<Reply, Rejection> {
+        let order = self.known_order(id, order_no)?;
+        let first = match after {
+            None => self.giveback_of(order).map_or(NOWHERE, |giveback| giveback.first),
+            Some(refund_no) => {
+                let refund = self.known_refund(id, refund_no)?;
+                if self.orders[refund.order].order_no != *order_no {
+                    return Err(Rejection::RefundNotFound);
+                }
+                refund.next
+            }
+        };
+        let mut refunds = self.refunds_from(first);
+        let page = refunds.by_ref().take(PAGE_REFUNDS_MAX).map(|refund| self.refund_view(refund)).collect();
+        Ok(Reply::Refunds { page, has_more: refunds.next().is_some() })
     }
 
     fn void_view(&self, id: MerchantId, void_no: &Number) -> Result<VoidView, Rejection> {
@@ -150,7 +169,9 @@ impl Ledger {
         Ok(VoidView { void_no: void.void_no, order_no, state: void.state })
     }
 
-    fn totals(&self) -> ShardTotals {
+    /// This shard's part of the trial balance; costs what there are of accounts shown, not of merchants.
+    #[must_use]
+    pub fn totals(&self) -> ShardTotals {
         ShardTotals {
             accounting_date: self.date,
             took_orders: self.orders.len() > 0,

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use suanpan_core::{ChannelTerms, Command, Date, MerchantId, Rejection, Reply, SetDate, ShardTotals, Timestamp};
+use suanpan_core::{
+    ChannelTerms, Command, Date, MerchantId, Rejection, Reply, SetDate, ShardTotals, Timestamp,
+};
 use suanpan_wal::{FolderLock, Hooks, Log, LogConfig, LogHandle, LogState, Lsn, Recovery, Writer};
 
 use crate::batch::{BATCH_REQUESTS_MAX, Batch, Caller, Completed};
@@ -192,7 +194,10 @@ impl Engine {
             engine.start_shard(ledger, Journal::new(writer, last), gate, config.queue_batches)?;
         }
         if commands == 0 {
-            engine.set_date(SetDate { date: config.first_date, cut: false });
+            let begun = engine.set_date(SetDate { date: config.first_date, cut: false });
+            if let Reply::Rejected(rejection, _) = begun {
+                return Err(EngineError::Begin(rejection.code()));
+            }
         }
         Ok(engine)
     }
@@ -256,7 +261,8 @@ impl Engine {
             Ok(()) => Ok(()),
             Err(Work::Batch(batch)) => {
                 port.gate.leave(requests);
-                let why = if self.failed.get().is_some() { Rejection::Unknown } else { Rejection::Overloaded };
+                let why =
+                    if self.failed.get().is_some() { Rejection::Unknown } else { Rejection::Overloaded };
                 Err(Refused { why, batch })
             }
             Err(Work::Meet(_)) => unreachable!("a batch was pushed"),

@@ -44,6 +44,9 @@ pub enum EngineError {
         /// In what.
         what: String,
     },
+    /// The first record of a new log could not be written.
+    #[error("the books could not be begun: {0}")]
+    Begin(&'static str),
     /// The system refused a thread.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),

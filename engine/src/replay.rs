@@ -47,7 +47,12 @@ pub(crate) fn replay(recovery: &Recovery, shards: u16, seed: u64) -> Result<Repl
     Ok(replayed)
 }
 
-fn replay_shard(recovery: &Recovery, shard: u16, shards: u16, seed: u64) -> Result<(Ledger, u64), EngineError> {
+fn replay_shard(
+    recovery: &Recovery,
+    shard: u16,
+    shards: u16,
+    seed: u64,
+) -> Result<(Ledger, u64), EngineError> {
     let mut ledger = Ledger::new(seed, Date::default());
     let mut applied = 0;
     let mut commands = Vec::new();

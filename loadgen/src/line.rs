@@ -136,7 +136,12 @@ pub(crate) async fn play(
     Ok(wire.line.into_inner())
 }
 
-async fn send_closed(wire: &Wire, mut sender: Sender, plan: &LoadPlan, quota: &Quota) -> Result<(), ClientError> {
+async fn send_closed(
+    wire: &Wire,
+    mut sender: Sender,
+    plan: &LoadPlan,
+    quota: &Quota,
+) -> Result<(), ClientError> {
     let mut requests = Vec::new();
     loop {
         let Ok(permit) = wire.room.acquire().await else { return Ok(()) };

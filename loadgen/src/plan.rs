@@ -80,7 +80,11 @@ impl LoadPlan {
         bound((1..=10_000_000).contains(&self.merchants), "merchants", "1 to 10000000")?;
         bound((0.0..=0.45).contains(&self.refunds), "refunds", "a share from 0 to 0.45")?;
         bound((0.0..=0.45).contains(&self.voids), "voids", "a share from 0 to 0.45")?;
-        bound(self.rate.is_none_or(|rate| rate > 0.0 && rate <= 1e9), "rate", "above 0 and at most 1e9 a second")?;
+        bound(
+            self.rate.is_none_or(|rate| rate > 0.0 && rate <= 1e9),
+            "rate",
+            "above 0 and at most 1e9 a second",
+        )?;
         match self.until {
             Loop::Count(count) => bound(count > 0, "count", "at least 1"),
             Loop::Duration(time) => bound(!time.is_zero(), "duration", "more than 0 s"),

@@ -84,8 +84,9 @@ impl Report {
         };
         // The first position was answered for the first batch: what it took is not between the two.
         let counted = accepted.saturating_sub(plan.batch as u64);
-        let log_bytes_per_payment =
-            log.filter(|(first, last)| last > first && counted > 0).map(|(first, last)| (last - first) as f64 / counted as f64);
+        let log_bytes_per_payment = log
+            .filter(|(first, last)| last > first && counted > 0)
+            .map(|(first, last)| (last - first) as f64 / counted as f64);
         Self {
             accepted_per_s: if seconds > 0.0 { accepted as f64 / seconds } else { 0.0 },
             accepted,
@@ -151,9 +152,15 @@ impl Display for Report {
             self.batch, self.connections, self.merchants, self.skew
         )?;
         let latency = &self.batch_latency_ms;
-        writeln!(f, "batch latency p90 = {:.2} ms, p99.9 = {:.2} ms, p99.99 = {:.2} ms", latency.p90, latency.p999, latency.p9999)?;
+        writeln!(
+            f,
+            "batch latency p90 = {:.2} ms, p99.9 = {:.2} ms, p99.99 = {:.2} ms",
+            latency.p90, latency.p999, latency.p9999
+        )?;
         writeln!(f, "load accepted = {:.0} tx/s", self.accepted_per_s)?;
-        for (name, value) in [("p1", latency.p1), ("p50", latency.p50), ("p99", latency.p99), ("p100", latency.p100)] {
+        for (name, value) in
+            [("p1", latency.p1), ("p50", latency.p50), ("p99", latency.p99), ("p100", latency.p100)]
+        {
             writeln!(f, "batch latency {name} = {value:.2} ms")?;
         }
         match self.log_bytes_per_payment {

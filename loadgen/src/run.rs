@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use suanpan_core::{
-    ChannelId, ChannelTerms, Command, Currency, Cycle, MerchantId, MerchantTerms, Preset, Query, Rate, Receipt,
-    Reply, Request, Rounding, Zone,
+    ChannelId, ChannelTerms, Command, Currency, Cycle, MerchantId, MerchantTerms, Preset, Query, Rate,
+    Receipt, Reply, Request, Rounding, Zone,
 };
 use suanpan_net::wire::FRAME_QUERIES_MAX;
 use suanpan_net::{Client, ClientError, Connection};
@@ -150,7 +150,8 @@ async fn put_channel(client: &Client) -> Result<ChannelId, LoadError> {
 async fn put_merchants(client: &Client, plan: &LoadPlan) -> Result<(), LoadError> {
     let places: Vec<u32> = (0..plan.merchants).collect();
     for some in places.chunks(FRAME_QUERIES_MAX) {
-        let requests = some.iter().map(|&place| Request::Command(Command::PutMerchant(Box::new(terms(plan, place)))));
+        let requests =
+            some.iter().map(|&place| Request::Command(Command::PutMerchant(Box::new(terms(plan, place)))));
         for reply in client.ask(requests.collect()).await? {
             if !matches!(reply, Reply::Done(Receipt::Merchant { .. })) {
                 return Err(LoadError::SetUp { what: "merchant", reply: format!("{reply:?}") });
@@ -189,11 +190,15 @@ async fn balances(client: &Client, plan: &LoadPlan) -> Result<Vec<u64>, LoadErro
     let places: Vec<u32> = (0..plan.merchants).collect();
     let mut pending = Vec::with_capacity(places.len());
     for some in places.chunks(FRAME_QUERIES_MAX) {
-        let ask = |&place: &u32| Request::Query(Query::Balances(MerchantId(plan.first_merchant + u64::from(place))));
+        let ask = |&place: &u32| {
+            Request::Query(Query::Balances(MerchantId(plan.first_merchant + u64::from(place))))
+        };
         for reply in client.ask(some.iter().map(ask).collect()).await? {
             match reply {
                 Reply::Balances(view) => pending.push(view.pending),
-                other => return Err(LoadError::SetUp { what: "look at a balance", reply: format!("{other:?}") }),
+                other => {
+                    return Err(LoadError::SetUp { what: "look at a balance", reply: format!("{other:?}") });
+                }
             }
         }
     }
@@ -212,7 +217,9 @@ fn gather(plan: &LoadPlan, lines: &[Line], took: Duration) -> Report {
         all.refused += tally.refused;
         all.wrong += tally.wrong;
         match &mut latency_us {
-            Some(sum) => sum.add(&line.latency_us).unwrap_or_else(|error| unreachable!("same bounds: {error}")),
+            Some(sum) => {
+                sum.add(&line.latency_us).unwrap_or_else(|error| unreachable!("same bounds: {error}"))
+            }
             None => latency_us = Some(line.latency_us.clone()),
         }
         if let Some((first, last)) = line.log {
@@ -220,7 +227,6 @@ fn gather(plan: &LoadPlan, lines: &[Line], took: Duration) -> Report {
             log = Some((low.min(first), high.max(last)));
         }
     }
-    let latency_us =
-        latency_us.unwrap_or_else(|| unreachable!("a plan has at least one connection"));
+    let latency_us = latency_us.unwrap_or_else(|| unreachable!("a plan has at least one connection"));
     Report::new(plan, &all, took, latency_us, log)
 }

@@ -19,7 +19,8 @@ impl FromStr for Skew {
     type Err = LoadError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let refuse = LoadError::Setting { what: "skew", bounds: "uniform, hot, or zipf:S with S from 0.1 to 5" };
+        let refuse =
+            LoadError::Setting { what: "skew", bounds: "uniform, hot, or zipf:S with S from 0.1 to 5" };
         match text {
             "uniform" => Ok(Self::Uniform),
             "hot" => Ok(Self::Hot),

@@ -5,8 +5,8 @@
 use std::collections::VecDeque;
 
 use suanpan_core::{
-    ChannelId, Command, MerchantId, Number, Payment, Receipt, Refund, RefundState, Rejection, Reply, Request, Void,
-    VoidState,
+    ChannelId, Command, MerchantId, Number, Payment, Receipt, Refund, RefundState, Rejection, Reply, Request,
+    Void, VoidState,
 };
 
 use crate::plan::LoadPlan;
@@ -86,7 +86,8 @@ const _: () = assert!(PREFIX + DIGITS == 20);
 
 impl Trader {
     pub(crate) fn new(plan: &LoadPlan, channel: ChannelId, connection: usize) -> Self {
-        let mut rng = fastrand::Rng::with_seed(plan.seed ^ (connection as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let mut rng =
+            fastrand::Rng::with_seed(plan.seed ^ (connection as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let mut prefix = *b"P-------";
         let mut run = plan.seed;
         for place in &mut prefix[1..6] {
@@ -141,8 +142,13 @@ impl Trader {
         {
             let merchant = self.merchant(paid.merchant);
             let order_no = self.number(b'P', paid.order);
-            let item =
-                Item { kind: Kind::Void, merchant: paid.merchant, amount: paid.amount, order: paid.order, whole: paid.amount };
+            let item = Item {
+                kind: Kind::Void,
+                merchant: paid.merchant,
+                amount: paid.amount,
+                order: paid.order,
+                whole: paid.amount,
+            };
             if lot >= self.cuts.0 {
                 let void_no = self.number(b'V', paid.order);
                 return (Command::Void(Void { merchant, void_no, order_no }), item);
@@ -167,7 +173,10 @@ impl Trader {
             paid_at: None,
             details: None,
         };
-        (Command::Payment(payment), Item { kind: Kind::Payment, merchant: place, amount, order, whole: amount })
+        (
+            Command::Payment(payment),
+            Item { kind: Kind::Payment, merchant: place, amount, order, whole: amount },
+        )
     }
 
     fn merchant(&self, place: u32) -> MerchantId {
@@ -195,12 +204,20 @@ impl Trader {
                 self.tally.payments += 1;
                 self.pending[merchant] += *net as i64;
                 if self.cuts.1 > 0 && self.paid.len() < PAID_MAX {
-                    self.paid.push_back(Paid { merchant: item.merchant, order: item.order, amount: item.amount });
+                    self.paid.push_back(Paid {
+                        merchant: item.merchant,
+                        order: item.order,
+                        amount: item.amount,
+                    });
                 }
             }
             (
                 Kind::Refund,
-                Reply::Done(Receipt::Refund { repeat: false, state: RefundState::Processing, merchant_debit }),
+                Reply::Done(Receipt::Refund {
+                    repeat: false,
+                    state: RefundState::Processing,
+                    merchant_debit,
+                }),
             ) if *merchant_debit == item.amount - fee_returned(fee, item.amount, item.whole) => {
                 self.tally.refunds += 1;
                 self.pending[merchant] -= *merchant_debit as i64;
@@ -258,7 +275,8 @@ mod tests {
         let Request::Command(Command::Payment(payment)) = &requests[0] else { panic!("{requests:?}") };
         let fees = fee(payment.amount);
         let right = Reply::Done(Receipt::Payment { repeat: false, fees, net: payment.amount - fees });
-        let dear = Reply::Done(Receipt::Payment { repeat: false, fees: fees + 1, net: payment.amount - fees - 1 });
+        let dear =
+            Reply::Done(Receipt::Payment { repeat: false, fees: fees + 1, net: payment.amount - fees - 1 });
         trader.check(&sent, &[dear]);
         assert_eq!((trader.tally.wrong, trader.tally.payments), (1, 0));
         trader.check(&sent, &[right]);

@@ -261,7 +261,8 @@ impl Reader {
                 }
                 _ => Reply::Rejected(Rejection::InvalidRequest, None),
             };
-            let bundle = Bundle { frames: vec![(id, 1)], routes: vec![HERE], here: vec![reply], ..Bundle::default() };
+            let bundle =
+                Bundle { frames: vec![(id, 1)], routes: vec![HERE], here: vec![reply], ..Bundle::default() };
             let _ = events.send(Event::Bundle(token, bundle));
         });
     }

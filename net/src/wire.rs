@@ -38,7 +38,7 @@
 
 use rkyv::rancor::Failure;
 use rkyv::vec::ArchivedVec;
-use rkyv::{Archived, Deserialize};
+use rkyv::Archived;
 use suanpan_core::{Reply, Request};
 use suanpan_engine::BATCH_REQUESTS_MAX;
 
@@ -210,8 +210,7 @@ impl ServerHello {
             return Err(WireError::Magic);
         }
         let u16_at = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
-        let u32_at =
-            |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let u32_at = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
         let version = u16_at(10);
         match u16_at(8) {
             0 if version == VERSION => Ok(Self {
@@ -249,8 +248,7 @@ impl Header {
     /// # Errors
     /// When a field is outside its bounds.
     pub fn read(bytes: &[u8; HEADER_BYTES]) -> Result<Self, WireError> {
-        let u32_at =
-            |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let u32_at = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
         let length = u32_at(LENGTH_AT);
         if !(HEADER_BYTES..=FRAME_BYTES_MAX).contains(&(length as usize)) {
             return Err(WireError::Length(length));
@@ -303,12 +301,16 @@ fn checksum(frame: &[u8], body: &[u8]) -> u32 {
 /// # Errors
 /// When it does not validate; `take` was not called then.
 pub fn read_requests(header: &Header, body: &[u8], mut take: impl FnMut(Request)) -> Result<(), WireError> {
-    let archived = rkyv::access::<ArchivedVec<Archived<Request>>, Failure>(body).map_err(|_| WireError::Body)?;
+    let archived =
+        rkyv::access::<ArchivedVec<Archived<Request>>, Failure>(body).map_err(|_| WireError::Body)?;
     if archived.len() != usize::from(header.count) {
         return Err(WireError::Body);
     }
     for request in archived.iter() {
-        take(rkyv::api::deserialize_using::<Request, _, Failure>(request, &mut ()).map_err(|_| WireError::Body)?);
+        take(
+            rkyv::api::deserialize_using::<Request, _, Failure>(request, &mut ())
+                .map_err(|_| WireError::Body)?,
+        );
     }
     Ok(())
 }
@@ -318,7 +320,8 @@ pub fn read_requests(header: &Header, body: &[u8], mut take: impl FnMut(Request)
 /// # Errors
 /// When it does not validate; `take` was not called then.
 pub fn read_replies(header: &Header, body: &[u8], mut take: impl FnMut(Reply)) -> Result<(), WireError> {
-    let archived = rkyv::access::<ArchivedVec<Archived<Reply>>, Failure>(body).map_err(|_| WireError::Body)?;
+    let archived =
+        rkyv::access::<ArchivedVec<Archived<Reply>>, Failure>(body).map_err(|_| WireError::Body)?;
     if archived.len() != usize::from(header.count) {
         return Err(WireError::Body);
     }
