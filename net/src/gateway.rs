@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use suanpan_core::{
-    ChannelId, ChannelTerms, Command, Currency, Date, MerchantId, MerchantTerms, Query, Receipt, Rejection, Reply,
-    Request, SetDate, ShardTotals,
+    ChannelId, ChannelTerms, Command, Currency, Date, MerchantId, MerchantTerms, Query, Receipt, Rejection,
+    Reply, Request, SetDate, ShardTotals,
 };
 use suanpan_engine::{Batch, Caller, Completed, Engine, Lsn};
 use tokio::sync::oneshot;

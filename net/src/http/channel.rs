@@ -94,8 +94,9 @@ fn read_terms(name: &str, mut body: Object<'_, '_>) -> Result<ChannelTerms, Prob
     }
     let preset: Preset = body.optional("preset", words::read)?.unwrap_or_default();
     let zone_name = body.optional("timezone", read::text)?;
-    let zone = zone::resolve(zone_name.as_deref().unwrap_or(zone::DEFAULT))
-        .ok_or_else(|| body.problem("timezone", "must be the IANA name of a time zone, like Asia/Shanghai"))?;
+    let zone = zone::resolve(zone_name.as_deref().unwrap_or(zone::DEFAULT)).ok_or_else(|| {
+        body.problem("timezone", "must be the IANA name of a time zone, like Asia/Shanghai")
+    })?;
     let mut terms = ChannelTerms::preset(name, preset, zone);
     set(&mut terms.cost_rate, body.optional("cost_rate", read::rate)?);
     set(&mut terms.cost_rounding, body.optional("cost_rounding", words::read)?);

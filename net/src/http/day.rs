@@ -51,11 +51,9 @@ async fn post_day_cut(State(gateway): State<Arc<Gateway>>, body: JsonBody) -> Re
     let date = body.required("accounting_date", read::date)?;
     body.finish()?;
     match gateway.cut_day(date).await {
-        Ok((closed, Receipt::Date { resubmitted })) => Ok(ok(&CutBody {
-            closed: closed.to_string(),
-            accounting_date: date.to_string(),
-            resubmitted,
-        })),
+        Ok((closed, Receipt::Date { resubmitted })) => {
+            Ok(ok(&CutBody { closed: closed.to_string(), accounting_date: date.to_string(), resubmitted }))
+        }
         Ok((_, other)) => Err(Problem::from_reply(Reply::Done(other))),
         Err(reply) => Err(Problem::from_reply(reply)),
     }

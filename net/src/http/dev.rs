@@ -28,7 +28,8 @@ struct ClockBody<'a> {
 
 async fn put_clock(State(gateway): State<Arc<Gateway>>, body: JsonBody) -> Result<Response, Problem> {
     let mut body = body.object()?;
-    let (now, text) = body.required("now", |node| Ok((read::moment(node)?, read::str(node, "")?.to_owned())))?;
+    let (now, text) =
+        body.required("now", |node| Ok((read::moment(node)?, read::str(node, "")?.to_owned())))?;
     body.finish()?;
     gateway.engine().clock().stop_at(Some(now.at));
     match gateway.set_date(SetDate { date: now.local_date, cut: false }).await {

@@ -41,7 +41,8 @@ impl<S: Sync> FromRequest<S> for JsonBody {
         if !is_json(headers) {
             return Err(Problem::wrong_media_type());
         }
-        let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        let announced =
+            headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         if announced.is_some_and(|bytes| bytes > BODY_DRAIN_BYTES_MAX as u64) {
             return Err(Problem::body_too_large());
         }
@@ -97,8 +98,9 @@ async fn read_body(mut body: Body) -> Result<Bytes, Problem> {
 impl JsonBody {
     /// The object that the body must be.
     pub(super) fn object(&self) -> Result<Object<'_, 'static>, Problem> {
-        let node = serde_json::from_slice(&self.0)
-            .map_err(|error| Problem::malformed(format!("The body is not the JSON that is wanted: {error}.")))?;
+        let node = serde_json::from_slice(&self.0).map_err(|error| {
+            Problem::malformed(format!("The body is not the JSON that is wanted: {error}."))
+        })?;
         match node {
             Node::Object(fields) => Ok(Object::new(fields, At::Root)),
             _ => Err(Problem::malformed("The body must be a JSON object.")),
@@ -293,11 +295,14 @@ mod tests {
 
     #[test]
     fn whole_numbers_are_exact_and_others_are_not_numbers_at_all() {
-        for (text, whole) in [("0", 0), ("18446744073709551615", u64::MAX), ("1000000000000001", 1_000_000_000_000_001)]
+        for (text, whole) in
+            [("0", 0), ("18446744073709551615", u64::MAX), ("1000000000000001", 1_000_000_000_000_001)]
         {
             assert_eq!(parse(text).unwrap(), Node::Whole(whole));
         }
-        for text in ["-0", "-1", "1.0", "1.5", "1e3", "1E0", "18446744073709551616", "99999999999999999999999"] {
+        for text in
+            ["-0", "-1", "1.0", "1.5", "1e3", "1E0", "18446744073709551616", "99999999999999999999999"]
+        {
             assert_eq!(parse(text).unwrap(), Node::OtherNumber, "{text}");
         }
         for text in ["01", "+1", "0x10", "1_000", "NaN", "--1", "1.", ".5", "", "{", "[1,]", "{\"a\":1,}"] {

@@ -87,7 +87,8 @@ fn read_payment(
     let channel_txn = body.optional("channel_txn", read::channel_txn)?;
     body.finish()?;
     // Only when all else is well: what is malformed is that first of all.
-    let channel = gateway.channel_id(&channel_name).ok_or_else(|| Problem::from(Rejection::ChannelNotFound))?;
+    let channel =
+        gateway.channel_id(&channel_name).ok_or_else(|| Problem::from(Rejection::ChannelNotFound))?;
     let details = PaymentDetails { discounts, promoter, channel_txn };
     let details = (details != PaymentDetails::default()).then(|| Box::new(details));
     Ok(Payment { merchant, order_no, channel, amount, hold, paid_at, details })

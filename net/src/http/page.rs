@@ -31,7 +31,8 @@ impl Page {
                 }
                 "starting_after" => {
                     // The one character of a number that is escaped in a query by many.
-                    let value = value.replace("%7C", "|").replace("%7c", "|").replace("%2A", "*").replace("%2a", "*");
+                    let value =
+                        value.replace("%7C", "|").replace("%7c", "|").replace("%2A", "*").replace("%2a", "*");
                     let number = read::number_text(&value);
                     page.starting_after =
                         Some(number.map_err(|must| Problem::invalid("starting_after", must))?);
@@ -61,7 +62,8 @@ mod tests {
         ] {
             assert_eq!(Page::read(query, 100).unwrap(), Page { limit, starting_after }, "{query:?}");
         }
-        for query in ["limit=0", "limit=101", "limit=-1", "limit=x", "starting_after=a%20b", "nope=1", "nope"] {
+        for query in ["limit=0", "limit=101", "limit=-1", "limit=x", "starting_after=a%20b", "nope=1", "nope"]
+        {
             assert!(Page::read(Some(query), 100).is_err(), "{query}");
         }
     }

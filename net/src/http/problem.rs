@@ -275,7 +275,11 @@ const REFUSALS: [(Rejection, &str, &str); 33] = [
     ),
     (Rejection::Overflow, "A sum would overflow", "The books cannot hold such a sum; nothing was changed."),
     (Rejection::CurrencyMismatch, "The currencies differ", "A currency cannot be changed or mixed."),
-    (Rejection::ReceiverInvalid, "The receiver cannot take it", "Look at the receiver's status and currency."),
+    (
+        Rejection::ReceiverInvalid,
+        "The receiver cannot take it",
+        "Look at the receiver's status and currency.",
+    ),
     (Rejection::Overloaded, "Too many requests at once", "Nothing was changed; try again a little later."),
     (Rejection::ReadOnly, "No room to write", "Nothing was changed; try again when there is room again."),
     (

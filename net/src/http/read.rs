@@ -18,7 +18,8 @@ const MUST_CHANNEL: &str = "must be a string of 1 to 32 of a-z 0-9 _ -";
 const MUST_RATE: &str = "must be a string with a decimal from 0 to 1 with at most 6 decimals, like \"0.006\"";
 const MUST_CURRENCY: &str = "must be a string of three capital letters, an ISO 4217 code";
 const MUST_DATE: &str = "must be a string with a date that exists, as YYYY-MM-DD";
-const MUST_MOMENT: &str = "must be a string with a moment and its offset by RFC 3339, like 2018-08-26T12:00:00+08:00";
+const MUST_MOMENT: &str =
+    "must be a string with a moment and its offset by RFC 3339, like 2018-08-26T12:00:00+08:00";
 const MUST_CHANNEL_TXN: &str = "must be a string of 1 to 64 printable ASCII characters";
 
 /// Longest number of the channel's own, in bytes.
@@ -101,7 +102,9 @@ pub(super) fn channel_txn(node: &Node<'_>) -> Must<String> {
 }
 
 pub(super) fn number_text(text: &str) -> Must<Number> {
-    Number::new(text.as_bytes()).map_err(|_| MUST_NUMBER)
+    let number = Number::new(text.as_bytes()).map_err(|_| MUST_NUMBER)?;
+    // A number is held filled up with zeros, which are no part of it: a zero that was sent is not one of them.
+    if number.len() == text.len() { Ok(number) } else { Err(MUST_NUMBER) }
 }
 
 pub(super) fn merchant_text(text: &str) -> Must<MerchantId> {

@@ -102,7 +102,8 @@ async fn post_result(
     let (merchant, refund_no) = (ids.merchant()?, ids.number("refund_no")?);
     let mut body = body.object()?;
     let state = body.required("state", words::read)?;
-    let channel_refund_no = body.optional("channel_refund_no", read::channel_txn)?.map(String::into_boxed_str);
+    let channel_refund_no =
+        body.optional("channel_refund_no", read::channel_txn)?.map(String::into_boxed_str);
     body.finish()?;
     let command = Command::RefundResult(RefundResult { merchant, refund_no, state, channel_refund_no });
     match command_and_view(&gateway, merchant, command, Query::Refund(merchant, refund_no)).await? {

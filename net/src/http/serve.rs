@@ -2,11 +2,13 @@
 
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::http::HeaderValue;
 use axum::http::header::CONNECTION;
+use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -15,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::envelope::{RequestIds, envelope};
 use super::problem::Problem;
 use super::stall::Stalling;
 
@@ -77,6 +80,7 @@ pub async fn serve_within(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let refusing = Router::new().fallback(refuse);
+    let refusing = refusing.layer(from_fn_with_state(Arc::new(RequestIds::new()), envelope));
     let (stop_in, stop_out) = watch::channel(());
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
@@ -113,7 +117,7 @@ pub async fn serve_within(
 }
 
 async fn refuse() -> impl IntoResponse {
-    let mut response = Problem::overloaded().write("none");
+    let mut response = Problem::overloaded().into_response();
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }

@@ -57,14 +57,18 @@ mod tests {
         assert_eq!(offset_at(&shanghai, 583_400_000), 32_400);
         let utc = resolve("UTC").unwrap();
         assert_eq!(utc.steps.len(), 1);
-        for name in ["", "Nowhere/Land", "../etc/passwd", "Etc/Unknown", "Asia/Shanghai ", "+08:00", "localtime"] {
+        for name in
+            ["", "Nowhere/Land", "../etc/passwd", "Etc/Unknown", "Asia/Shanghai ", "+08:00", "localtime"]
+        {
             assert_eq!(resolve(name), None, "{name}");
         }
     }
 
     #[test]
     fn every_offset_of_every_zone_agrees_with_its_database() {
-        for name in ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "Asia/Tehran"] {
+        for name in
+            ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "Asia/Tehran"]
+        {
             let (zone, truth) = (resolve(name).unwrap(), ZONES.get(name).unwrap());
             assert!(zone.steps.len() < STEPS_MAX);
             assert!(zone.steps.is_sorted_by(|a, b| a.from_s < b.from_s));

@@ -290,7 +290,9 @@ fn channels() {
     ];
     check(&mut server, "PUT /v1/channels/c-{i}", "{}", fields);
     let windows = |count| {
-        let list: Vec<Value> = (0..count).map(|hour| json!({"from": format!("{hour:02}:00"), "to": format!("{hour:02}:30")})).collect();
+        let list: Vec<Value> = (0..count)
+            .map(|hour| json!({"from": format!("{hour:02}:00"), "to": format!("{hour:02}:30")}))
+            .collect();
         json!({"blackout": list})
     };
     server.must("PUT /v1/channels/many", &windows(8), 200);

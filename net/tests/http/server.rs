@@ -39,7 +39,8 @@ impl Server {
             ..EngineConfig::new(folder.path(), Date::from_ymd(2018, 8, 26).unwrap())
         };
         let engine = Engine::start(&config, |reason| panic!("the log failed: {reason}")).unwrap();
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (stop, stopped) = oneshot::channel();
         let (address, served) = runtime.block_on(async {
             let gateway = Arc::new(Gateway::new(Arc::new(engine)).await);
