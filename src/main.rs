@@ -1,3 +1,45 @@
-//! The `suanpan` command.
+//! The `suanpan` command: a payment core.
+//!
+//! One file a command. What they share: the settings ([`settings`]), a server started as a process of its own
+//! ([`spawned`]).
 
-fn main() {}
+mod load;
+mod serve;
+mod settings;
+mod spawned;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A payment core: merchants' balances and every order's refundable amount, right and durable, at millions of
+/// payments a second.
+#[derive(Debug, Parser)]
+#[command(name = "suanpan", version, about, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a server.
+    Serve(serve::Serve),
+    /// Put a server under load, measure it, and check every answer and every balance.
+    Load(load::Load),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        Command::Serve(serve) => serve.run().map_err(|error| error.to_string()),
+        Command::Load(load) => load.run().map_err(|error| error.to_string()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("suanpan: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

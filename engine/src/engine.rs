@@ -113,13 +113,19 @@ pub struct Engine {
     ports: Vec<Port>,
     control: Mutex<Control>,
     clock: Arc<Clock>,
-    log: Log,
     handle: LogHandle,
     failed: Arc<OnceLock<String>>,
-    threads: Vec<JoinHandle<()>>,
+    /// What ends with the engine; taken by whoever stops it first.
+    running: Mutex<Option<Running>>,
     outstanding_requests_max: usize,
     recovered: Recovered,
     _lock: FolderLock,
+}
+
+/// The threads of a running engine.
+struct Running {
+    shards: Vec<JoinHandle<()>>,
+    log: Log,
 }
 
 /// The way into one shard.
@@ -182,17 +188,19 @@ impl Engine {
             ports: Vec::new(),
             control,
             clock: Arc::new(Clock::default()),
-            log,
             handle,
             failed,
-            threads: Vec::new(),
+            running: Mutex::new(None),
             outstanding_requests_max: config.outstanding_requests_max,
             recovered,
             _lock: lock,
         };
+        let mut running = Running { shards: Vec::new(), log };
         for ((ledger, writer), gate) in ledgers.into_iter().zip(writers).zip(gates) {
-            engine.start_shard(ledger, Journal::new(writer, last), gate, config.queue_batches)?;
+            let journal = Journal::new(writer, last);
+            running.shards.push(engine.start_shard(ledger, journal, gate, config.queue_batches)?);
         }
+        engine.running = Mutex::new(Some(running));
         if commands == 0 {
             let begun = engine.set_date(SetDate { date: config.first_date, cut: false });
             if let Reply::Rejected(rejection, _) = begun {
@@ -208,7 +216,7 @@ impl Engine {
         journal: Journal,
         gate: Arc<Gate>,
         queue_batches: usize,
-    ) -> Result<(), EngineError> {
+    ) -> Result<JoinHandle<()>, EngineError> {
         let id = u16::try_from(self.ports.len()).unwrap_or(SHARDS_MAX);
         let queue = Arc::new(Queue::new(queue_batches));
         let shard = Shard {
@@ -225,9 +233,8 @@ impl Engine {
             .name(format!("shard-{id}"))
             .spawn(move || shard.run())
             .map_err(EngineError::Thread)?;
-        self.threads.push(thread);
         self.ports.push(Port { queue, gate });
-        Ok(())
+        Ok(thread)
     }
 
     /// How many shards there are.
@@ -330,19 +337,23 @@ impl Engine {
         }
     }
 
-    /// Takes nothing more, finishes and answers what was taken, syncs, and ends all threads.
+    /// Takes nothing more, finishes and answers what was taken, syncs, and ends all threads. A second call does
+    /// nothing.
     ///
     /// # Errors
     /// When the log failed: then what was not answered is unknown.
-    pub fn stop(mut self) -> Result<(), String> {
+    pub fn stop(&self) -> Result<(), String> {
+        let Some(running) = self.running.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+            return Ok(());
+        };
         for port in &self.ports {
             port.queue.close();
         }
-        for thread in self.threads.drain(..) {
+        for shard in running.shards {
             // A shard that panicked has poisoned the log, and says so below.
-            let _ = thread.join();
+            let _ = shard.join();
         }
-        self.log.stop().map_err(|error| error.to_string())?;
+        running.log.stop().map_err(|error| error.to_string())?;
         self.failed.get().map_or(Ok(()), |reason| Err(reason.clone()))
     }
 
@@ -446,6 +457,20 @@ fn merge(replies: Vec<Reply>) -> Reply {
             }
         })
         .unwrap_or(Reply::Rejected(Rejection::Unknown, None))
+}
+
+impl Drop for Engine {
+    /// Ends the threads; what was not answered is as after a crash.
+    fn drop(&mut self) {
+        for port in &self.ports {
+            port.queue.close();
+        }
+        if let Some(running) = self.running.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+            for shard in running.shards {
+                let _ = shard.join();
+            }
+        }
+    }
 }
 
 /// What the log calls from its own threads.

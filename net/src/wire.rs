@@ -36,9 +36,9 @@
 //! [`Command::SetDate`](suanpan_core::Command::SetDate), [`Query::Accrued`](suanpan_core::Query::Accrued), and
 //! [`Command::PutMerchant`](suanpan_core::Command::PutMerchant) under a platform) must be alone in its frame.
 
+use rkyv::Archived;
 use rkyv::rancor::Failure;
 use rkyv::vec::ArchivedVec;
-use rkyv::Archived;
 use suanpan_core::{Reply, Request};
 use suanpan_engine::BATCH_REQUESTS_MAX;
 

@@ -1,0 +1,195 @@
+//! `suanpan serve`: a server.
+
+use std::future::pending;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use suanpan_core::Date;
+use suanpan_engine::{Engine, EngineConfig, EngineError};
+use suanpan_net::{Gateway, TcpLimits, http, tcp};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::settings::{Flags, Settings, SettingsError};
+
+/// Run a server.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+/// Why a server did not run to its end. Each says in one line what to do.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error("cannot listen on {address} ({flag}): {error}. {advice}")]
+    Listen { flag: &'static str, address: SocketAddr, error: std::io::Error, advice: &'static str },
+    #[error(
+        "cannot make the data folder {path}: {error}. Choose another with --data, or give this user rights"
+    )]
+    Folder { path: PathBuf, error: std::io::Error },
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error("cannot start: {0}")]
+    Runtime(std::io::Error),
+    #[error(
+        "{0}. What was answered is safe; what was not is unknown and may be asked again. Look at the disk, then \
+         start again"
+    )]
+    Failed(String),
+}
+
+impl Serve {
+    /// Runs until SIGINT or SIGTERM, or until the log fails.
+    pub(crate) fn run(self) -> Result<(), ServeError> {
+        let settings = Settings::resolve(&self.flags)?;
+        tracing_subscriber::fmt()
+            .with_writer(std::io::stderr)
+            .with_env_filter(
+                tracing_subscriber::EnvFilter::try_from_env("SUANPAN_LOG").unwrap_or_else(|_| "info".into()),
+            )
+            .init();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ServeError::Runtime)?;
+        let outcome = runtime.block_on(serve(settings));
+        // Tasks that wait for clients are not waited for.
+        runtime.shutdown_background();
+        outcome
+    }
+}
+
+async fn serve(settings: Settings) -> Result<(), ServeError> {
+    // The ports first: the quickest thing to be wrong.
+    let http_port = listen("--http", settings.http).await?;
+    let tcp_port = listen("--tcp", settings.tcp).await?;
+    let (folder, _temporary) = data_folder(&settings)?;
+    let (failure_in, failure) = watch::channel(None);
+    let engine = start(&settings, folder.clone(), failure_in).await?;
+    let engine = Arc::new(engine);
+    let gateway = Arc::new(Gateway::new(engine.clone()).await);
+    announce(&engine, &folder, &http_port, &tcp_port);
+
+    let router = http::router(gateway.clone(), http::HttpOptions { dev: settings.dev, ..Default::default() });
+    let outcome = tokio::select! {
+        served = http::serve(http_port, router, pending()) => served.map_err(ServeError::Runtime),
+        served = tcp::serve(tcp_port, gateway, TcpLimits::default()) => served.map_err(ServeError::Runtime),
+        reason = failed(failure) => Err(ServeError::Failed(reason)),
+        () = told_to_stop() => Ok(()),
+    };
+    let stopped = tokio::task::spawn_blocking(move || engine.stop()).await;
+    outcome?;
+    match stopped {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(reason)) => Err(ServeError::Failed(reason)),
+        Err(error) => Err(ServeError::Failed(error.to_string())),
+    }
+}
+
+async fn listen(flag: &'static str, address: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let advice = match error.kind() {
+            std::io::ErrorKind::AddrInUse => "Another process has this port: stop it, or choose another",
+            std::io::ErrorKind::PermissionDenied => "Ports below 1024 need rights: choose a higher one",
+            _ => "Choose another address",
+        };
+        ServeError::Listen { flag, address, error, advice }
+    })
+}
+
+/// The data folder, and what removes it at the end if it is temporary.
+fn data_folder(settings: &Settings) -> Result<(PathBuf, Option<tempfile::TempDir>), ServeError> {
+    match &settings.data {
+        Some(path) => {
+            std::fs::create_dir_all(path)
+                .map_err(|error| ServeError::Folder { path: path.clone(), error })?;
+            Ok((path.clone(), None))
+        }
+        None => {
+            let temporary = tempfile::Builder::new()
+                .prefix("suanpan-dev-")
+                .tempdir()
+                .map_err(|error| ServeError::Folder { path: std::env::temp_dir(), error })?;
+            Ok((temporary.path().to_owned(), Some(temporary)))
+        }
+    }
+}
+
+async fn start(
+    settings: &Settings,
+    folder: PathBuf,
+    failure: watch::Sender<Option<String>>,
+) -> Result<Engine, ServeError> {
+    let mut config = EngineConfig::new(folder, today());
+    config.segment_bytes = settings.segment_bytes;
+    config.reserve_bytes = settings.reserve_bytes;
+    if let Some(shards) = settings.shards {
+        config.shards = shards;
+    }
+    let on_failure = move |reason: &str| {
+        failure.send_replace(Some(reason.to_owned()));
+    };
+    let started = tokio::task::spawn_blocking(move || Engine::start(&config, on_failure)).await;
+    Ok(started.map_err(|error| ServeError::Failed(error.to_string()))??)
+}
+
+/// Where the books of a new data folder begin: today in China.
+fn today() -> Date {
+    let now = jiff::Timestamp::now().as_second();
+    const CHINA_S: i64 = 8 * 3_600;
+    Date(i32::try_from((now + CHINA_S).div_euclid(86_400)).unwrap_or_default())
+}
+
+/// Says on standard output where it is, one fact a line; the last line is `ready`.
+fn announce(engine: &Engine, folder: &std::path::Path, http: &TcpListener, tcp: &TcpListener) {
+    let recovered = engine.recovered();
+    let shown = |port: &TcpListener| port.local_addr().map_or_else(|e| e.to_string(), |a| a.to_string());
+    let mut lines = format!(
+        "suanpan {}: {} shards, data in {}\n",
+        env!("CARGO_PKG_VERSION"),
+        engine.shards(),
+        folder.display()
+    );
+    if recovered.commands > 0 {
+        lines += &format!(
+            "recovered {} commands in {:.2} s{}\n",
+            recovered.commands,
+            recovered.took.as_secs_f64(),
+            if recovered.clean { "" } else { " after a crash" }
+        );
+    }
+    if recovered.cut_bytes > 0 {
+        lines += &format!("cut {} bytes of a torn tail that nobody had an answer for\n", recovered.cut_bytes);
+    }
+    lines += &format!("http on {}\ntcp on {}\nready\n", shown(http), shown(tcp));
+    // Whoever started this may have closed its end; that is no reason not to serve.
+    let _ = std::io::stdout().write_all(lines.as_bytes()).and_then(|()| std::io::stdout().flush());
+}
+
+async fn failed(mut failure: watch::Receiver<Option<String>>) -> String {
+    loop {
+        if let Some(reason) = failure.borrow_and_update().clone() {
+            return reason;
+        }
+        if failure.changed().await.is_err() {
+            pending::<()>().await;
+        }
+    }
+}
+
+async fn told_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        (Ok(mut terminate), Ok(mut interrupt)) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        _ => pending().await,
+    }
+}

@@ -1,0 +1,157 @@
+//! The server's settings: flags over environment over file over defaults.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Deserialize;
+
+/// What can be said on the command line or in the environment; clap puts flags over environment.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Flags {
+    /// For developing: no keys, data in a temporary folder unless told otherwise, a clock that can be stopped
+    #[arg(long, env = "SUANPAN_DEV", num_args = 0..=1, default_missing_value = "true")]
+    pub dev: Option<bool>,
+    /// Address of the HTTP API [default: 127.0.0.1:8080]
+    #[arg(long, env = "SUANPAN_HTTP", value_name = "ADDR")]
+    pub http: Option<SocketAddr>,
+    /// Address of the binary protocol [default: 127.0.0.1:7700]
+    #[arg(long, env = "SUANPAN_TCP", value_name = "ADDR")]
+    pub tcp: Option<SocketAddr>,
+    /// The data folder; made if it is not there [default: suanpan-data]
+    #[arg(long, env = "SUANPAN_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Shards, each a thread; may change from start to start [default: one a core]
+    #[arg(long, env = "SUANPAN_SHARDS", value_name = "N")]
+    pub shards: Option<u16>,
+    /// Size of a log segment in MiB, a power of two; a data folder keeps the size it was made with [default: 64]
+    #[arg(long, env = "SUANPAN_SEGMENT_MIB", value_name = "N")]
+    pub segment_mib: Option<u64>,
+    /// Free disk space in MiB below which nothing more is taken [default: 256]
+    #[arg(long, env = "SUANPAN_RESERVE_MIB", value_name = "N")]
+    pub reserve_mib: Option<u64>,
+    /// A TOML file with these settings under the same names (`segment_mib = 64`)
+    #[arg(long, env = "SUANPAN_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// What can be said in the file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    dev: Option<bool>,
+    http: Option<SocketAddr>,
+    tcp: Option<SocketAddr>,
+    data: Option<PathBuf>,
+    shards: Option<u16>,
+    segment_mib: Option<u64>,
+    reserve_mib: Option<u64>,
+}
+
+/// What holds in the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Settings {
+    pub dev: bool,
+    pub http: SocketAddr,
+    pub tcp: SocketAddr,
+    /// `None`: a temporary folder.
+    pub data: Option<PathBuf>,
+    /// `None`: one a core.
+    pub shards: Option<u16>,
+    pub segment_bytes: u64,
+    pub reserve_bytes: u64,
+}
+
+/// Why settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SettingsError {
+    #[error("cannot read the config file {path}: {error}")]
+    Read { path: PathBuf, error: std::io::Error },
+    #[error("the config file {path} is not right: {error}")]
+    Parse { path: PathBuf, error: Box<toml::de::Error> },
+    #[error(
+        "{flag} {address} would be reachable from outside, and there are no keys and no TLS yet: use a loopback \
+         address such as 127.0.0.1:{}",
+        address.port()
+    )]
+    Outside { flag: &'static str, address: SocketAddr },
+    #[error("segment_mib must be a power of two from 1 to 1024, not {0}")]
+    Segment(u64),
+}
+
+impl Settings {
+    /// Puts flags over the file over the defaults, and checks.
+    pub(crate) fn resolve(flags: &Flags) -> Result<Self, SettingsError> {
+        let file = flags.config.as_deref().map(File::read).transpose()?.unwrap_or_default();
+        let dev = flags.dev.or(file.dev).unwrap_or(false);
+        let data = flags.data.clone().or(file.data);
+        let segment_mib = flags.segment_mib.or(file.segment_mib).unwrap_or(64);
+        if !segment_mib.is_power_of_two() || segment_mib > 1_024 {
+            return Err(SettingsError::Segment(segment_mib));
+        }
+        let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let settings = Self {
+            dev,
+            http: flags.http.or(file.http).unwrap_or_else(|| loopback(8_080)),
+            tcp: flags.tcp.or(file.tcp).unwrap_or_else(|| loopback(7_700)),
+            data: data.or_else(|| (!dev).then(|| PathBuf::from("suanpan-data"))),
+            shards: flags.shards.or(file.shards),
+            segment_bytes: segment_mib << 20,
+            reserve_bytes: flags.reserve_mib.or(file.reserve_mib).unwrap_or(256) << 20,
+        };
+        for (flag, address) in [("--http", settings.http), ("--tcp", settings.tcp)] {
+            if !address.ip().is_loopback() {
+                return Err(SettingsError::Outside { flag, address });
+            }
+        }
+        Ok(settings)
+    }
+}
+
+impl File {
+    fn read(path: &Path) -> Result<Self, SettingsError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| SettingsError::Read { path: path.to_owned(), error })?;
+        toml::from_str(&text)
+            .map_err(|error| SettingsError::Parse { path: path.to_owned(), error: Box::new(error) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> (tempfile::TempDir, Flags) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("suanpan.toml");
+        std::fs::write(&path, text).unwrap();
+        (folder, Flags { config: Some(path), ..Flags::default() })
+    }
+
+    #[test]
+    fn flags_over_file_over_defaults() {
+        let (_folder, flags) = file("tcp = \"127.0.0.1:1\"\nshards = 3\n");
+        let flags = Flags { shards: Some(2), ..flags };
+        let settings = Settings::resolve(&flags).unwrap();
+        assert_eq!(settings.tcp.port(), 1);
+        assert_eq!(settings.http.port(), 8_080);
+        assert_eq!(settings.shards, Some(2));
+        assert_eq!(settings.data, Some(PathBuf::from("suanpan-data")));
+    }
+
+    #[test]
+    fn dev_has_no_folder_of_its_own() {
+        let settings = Settings::resolve(&Flags { dev: Some(true), ..Flags::default() }).unwrap();
+        assert_eq!(settings.data, None);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let (_folder, flags) = file("ports = 3\n");
+        assert!(Settings::resolve(&flags).unwrap_err().to_string().contains("ports"));
+        let outside = Flags { http: Some("0.0.0.0:80".parse().unwrap()), ..Flags::default() };
+        assert!(Settings::resolve(&outside).unwrap_err().to_string().contains("--http 0.0.0.0:80"));
+        assert!(Settings::resolve(&Flags { segment_mib: Some(3), ..Flags::default() }).is_err());
+        assert!(Settings::resolve(&Flags { config: Some("/no/such".into()), ..Flags::default() }).is_err());
+    }
+}

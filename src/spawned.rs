@@ -1,0 +1,95 @@
+//! A server as a process of its own, on a folder of ours: for `load --spawn` and `demo`.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// A server that is up, and ends with this value.
+#[derive(Debug)]
+pub(crate) struct Spawned {
+    child: Child,
+    /// Its HTTP port.
+    pub http: SocketAddr,
+    /// Its binary port.
+    pub tcp: SocketAddr,
+    /// What it said of its recovery, if it recovered anything.
+    pub recovered: Option<String>,
+}
+
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SpawnError {
+    #[error("cannot start a server: {0}")]
+    Start(#[from] std::io::Error),
+    #[error("the server ended before it was ready; its own message is above")]
+    Ended,
+    #[error("the server said {0:?}, which this cannot read")]
+    Words(String),
+}
+
+impl Spawned {
+    /// Starts this very program as a server on `data`, with free ports, and waits until it is ready.
+    pub(crate) fn start(data: &Path, more: &[&str]) -> Result<Self, SpawnError> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .args(["serve", "--dev", "--http", "127.0.0.1:0", "--tcp", "127.0.0.1:0", "--data"])
+            .arg(data)
+            .args(more)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let said = Self::listen(&mut child);
+        match said {
+            Ok((http, tcp, recovered)) => Ok(Self { child, http, tcp, recovered }),
+            Err(error) => {
+                // It may be up and only unreadable: it is not left behind.
+                let _ = child.kill();
+                let _ = child.wait();
+                Err(error)
+            }
+        }
+    }
+
+    fn listen(child: &mut Child) -> Result<(SocketAddr, SocketAddr, Option<String>), SpawnError> {
+        let (mut http, mut tcp, mut recovered) = (None, None, None);
+        let Some(stdout) = child.stdout.take() else {
+            return Err(SpawnError::Ended);
+        };
+        for line in BufReader::new(stdout).lines() {
+            let line = line?;
+            let address = |text: &str| text.parse().map_err(|_| SpawnError::Words(line.clone()));
+            if let Some(text) = line.strip_prefix("http on ") {
+                http = Some(address(text)?);
+            } else if let Some(text) = line.strip_prefix("tcp on ") {
+                tcp = Some(address(text)?);
+            } else if line.starts_with("recovered ") {
+                recovered = Some(line.clone());
+            } else if line == "ready"
+                && let (Some(http), Some(tcp)) = (http, tcp)
+            {
+                return Ok((http, tcp, recovered));
+            }
+        }
+        Err(SpawnError::Ended)
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Kills it with SIGKILL, as a crash would, and waits until it is gone.
+    pub(crate) fn kill(mut self) -> Result<(), SpawnError> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Spawned {
+    fn drop(&mut self) {
+        // Gone already is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
