@@ -1,6 +1,6 @@
 //! A small blocking client that says exactly the bytes it is told to.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -100,6 +100,20 @@ impl Client {
             answer.body = serde_json::from_slice(&bytes).expect("every answer is JSON");
         }
         Some(answer)
+    }
+
+    /// Says that nothing more will be sent.
+    pub(crate) fn end_writing(&mut self) {
+        // The server may have ended it already.
+        let _ = self.stream.get_mut().shutdown(std::net::Shutdown::Write);
+    }
+
+    /// Whether the server ends the connection after whatever it has to say.
+    pub(crate) fn is_ended_at_last(&mut self) -> bool {
+        match self.stream.read_to_end(&mut Vec::new()) {
+            Ok(_) => true,
+            Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+        }
     }
 
     /// Whether the server has ended the connection, which it does without another word.

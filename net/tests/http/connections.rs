@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
 use suanpan_net::http::{HttpOptions, ServeLimits};
 
 use crate::client::Client;
@@ -107,4 +109,49 @@ fn a_stop_lets_a_request_end_and_cuts_off_one_that_does_not() {
     slow.raw(b"{}");
     assert_eq!(slow.read(false).unwrap().status, 200);
     server.stopped().unwrap();
+}
+
+/// Pieces of requests, good and bad, in any order, and any bytes between.
+fn noise() -> impl Strategy<Value = Vec<u8>> {
+    const PIECES: [&[u8]; 16] = [
+        b"POST /v1/merchants/1001/payments HTTP/1.1\r\n",
+        b"GET /v1/trial-balance HTTP/1.1\r\n",
+        b"PUT /v1/channels/%ff HTTP/1.0\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"host: t\r\n",
+        b"content-type: application/json\r\n",
+        b"content-length: 47\r\n",
+        b"content-length: -1\r\n",
+        b"content-length: 99999999999\r\n",
+        b"transfer-encoding: chunked\r\n",
+        b"expect: 100-continue\r\n",
+        b"\r\n",
+        b"2f\r\n",
+        br#"{"order_no":"A1","channel":"wechat","amount":5}"#,
+        b"0\r\n\r\n",
+        b"\0\0\x04\x01\x05\0\0\0\x01",
+    ];
+    let piece = prop_oneof![
+        4 => proptest::sample::select(&PIECES[..]).prop_map(<[u8]>::to_vec),
+        1 => proptest::collection::vec(any::<u8>(), 0..40),
+    ];
+    proptest::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+}
+
+#[test]
+fn any_bytes_get_an_answer_or_an_end() {
+    let limits = ServeLimits { head_timeout: Duration::from_millis(20), ..ServeLimits::default() };
+    let server = Server::start_with(HttpOptions::default(), limits);
+    let address = server.address;
+    let mut runner = TestRunner::new(Config { cases: 200, ..Config::default() });
+    let outcome = runner.run(&noise(), |bytes| {
+        let mut client = Client::connect(address);
+        client.try_raw(&bytes);
+        client.end_writing();
+        prop_assert!(client.is_ended_at_last(), "the connection stays open");
+        // And whoever comes next is served.
+        prop_assert_eq!(Client::connect(address).call("GET", "/livez", None).status, 200);
+        Ok(())
+    });
+    outcome.unwrap();
 }

@@ -222,3 +222,15 @@ fn without_dev_mode_the_clock_cannot_be_touched() {
     let answer = server.call("PUT /v1/dev/clock", &json!({"now": "2018-08-26T12:00:00+08:00"}));
     assert_problem(&answer, 404, "not_found");
 }
+
+#[test]
+fn an_engine_that_has_ended_is_an_answer() {
+    let mut server = Server::start_ready();
+    server.engine.stop().unwrap();
+    let pay = json!({"order_no": "A1", "channel": "wechat", "amount": 5});
+    let answer = server.call("POST /v1/merchants/1001/payments", &pay);
+    assert_problem(&answer, 503, "overloaded");
+    assert!(answer.header("retry-after").is_some());
+    assert_problem(&server.get("GET /v1/merchants/1001/balances"), 503, "overloaded");
+    assert_eq!(server.get("GET /livez").status, 200);
+}

@@ -210,3 +210,20 @@ fn health() {
     assert_eq!(head.status, 404);
     assert_eq!(server.get("GET /livez").header("content-type"), Some("application/json"));
 }
+
+#[test]
+fn all_is_there_after_a_restart() {
+    let mut server = Server::start_ready();
+    server.must("PUT /v1/channels/alipay", &json!({"preset": "alipay", "timezone": "Europe/Berlin"}), 200);
+    let pay =
+        json!({"order_no": "A1", "channel": "alipay", "amount": 100, "paid_at": "2018-08-26T10:00:00Z"});
+    server.must("POST /v1/merchants/1001/payments", &pay, 201);
+    server.must("POST /v1/day-cut", &json!({"accounting_date": "2018-08-27"}), 200);
+    let paths =
+        ["/v1/channels/alipay", "/v1/merchants/1001", "/v1/merchants/1001/orders/A1", "/v1/accounting-date"];
+    let before = paths.map(|path| server.must_get(path));
+    assert_eq!(before[2]["paid_at"], "2018-08-26T12:00:00+02:00");
+    let mut server = server.restart();
+    assert_eq!(paths.map(|path| server.must_get(path)), before);
+    server.must("POST /v1/merchants/1001/payments", &pay, 200);
+}

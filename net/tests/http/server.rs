@@ -8,8 +8,9 @@ use suanpan_core::Date;
 use suanpan_engine::{Engine, EngineConfig};
 use suanpan_net::Gateway;
 use suanpan_net::http::{HttpOptions, ServeLimits, router, serve_within};
+use tempfile::TempDir;
 use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -17,11 +18,12 @@ use crate::client::{Answer, Client};
 
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
+    pub(crate) engine: Arc<Engine>,
     client: Client,
     stop: Option<oneshot::Sender<()>>,
     served: Option<JoinHandle<std::io::Result<()>>>,
     runtime: Runtime,
-    _folder: tempfile::TempDir,
+    folder: Arc<TempDir>,
 }
 
 impl Server {
@@ -31,7 +33,10 @@ impl Server {
     }
 
     pub(crate) fn start_with(options: HttpOptions, limits: ServeLimits) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::start_in(Arc::new(tempfile::tempdir().unwrap()), options, limits)
+    }
+
+    fn start_in(folder: Arc<TempDir>, options: HttpOptions, limits: ServeLimits) -> Self {
         let config = EngineConfig {
             shards: 2,
             segment_bytes: 1 << 20,
@@ -39,11 +44,11 @@ impl Server {
             ..EngineConfig::new(folder.path(), Date::from_ymd(2018, 8, 26).unwrap())
         };
         let engine = Engine::start(&config, |reason| panic!("the log failed: {reason}")).unwrap();
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let engine = Arc::new(engine);
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (stop, stopped) = oneshot::channel();
         let (address, served) = runtime.block_on(async {
-            let gateway = Arc::new(Gateway::new(Arc::new(engine)).await);
+            let gateway = Arc::new(Gateway::new(engine.clone()).await);
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
             let address = listener.local_addr().unwrap();
             let shutdown = async { stopped.await.unwrap_or_default() };
@@ -51,7 +56,17 @@ impl Server {
             (address, served)
         });
         let client = Client::connect(address);
-        Self { address, client, stop: Some(stop), served: Some(served), runtime, _folder: folder }
+        Self { address, engine, client, stop: Some(stop), served: Some(served), runtime, folder }
+    }
+
+    /// Stops it in order and starts another one in the same folder.
+    pub(crate) fn restart(mut self) -> Self {
+        self.begin_stop();
+        self.stopped().unwrap();
+        self.engine.stop().unwrap();
+        let folder = self.folder.clone();
+        drop(self);
+        Self::start_in(folder, HttpOptions { dev: true }, ServeLimits::default())
     }
 
     /// A server with a clock at noon, channel `wechat` and merchant 1001, whose fee is 0.6 %.
@@ -107,5 +122,14 @@ impl Server {
     pub(crate) fn stopped(&mut self) -> std::io::Result<()> {
         let served = self.served.take().unwrap();
         self.runtime.block_on(served).unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // A test that fails must not wait for its engine's threads.
+        if !std::thread::panicking() {
+            self.engine.stop().unwrap();
+        }
     }
 }
