@@ -1,24 +1,79 @@
-//! The HTTP API.
-use std::{future::Future, io, sync::Arc};
-/// Options.
-#[derive(Default)]
+//! # The HTTP API
+//!
+//! JSON over HTTP/1.1 and 2 under `/v1`, for people and programs that prefer it to the binary protocol. Each noun
+//! of the API has its own file, with its routes, what it reads and what it answers.
+//!
+//! It promises that
+//! - every answer that is no success is a problem (RFC 9457) with a `code` that a program can go by, the field at
+//!   fault in `param`, and the `request_id` that is also in the `x-request-id` header;
+//! - what is read is exactly what was meant: whole numbers are never rounded, no field is guessed, a field that
+//!   is not known or comes twice is refused;
+//! - a command and the view that answers it are decided together: the view shows what the command did;
+//! - whatever comes in, memory and time spent on it are bounded ([`ServeLimits`], [`BODY_BYTES_MAX`]).
+//!
+//! What it deliberately does **not** do: no business rules, no retry, no caching of anything that can change, no
+//! content negotiation (it speaks JSON), no TLS.
+
+mod balance;
+mod channel;
+mod day;
+mod dev;
+mod envelope;
+mod health;
+mod json;
+mod merchant;
+mod order;
+mod page;
+mod path;
+mod problem;
+mod read;
+mod refund;
+mod reply;
+mod serve;
+mod stall;
+mod time;
+mod trial_balance;
+mod void;
+mod words;
+mod zone;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+
+use crate::Gateway;
+use envelope::RequestIds;
+use problem::Problem;
+
+pub use json::BODY_BYTES_MAX;
+pub use serve::{ServeLimits, serve, serve_within};
+
+/// What is offered.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct HttpOptions {
-    /// dev
+    /// Offers `PUT /v1/dev/clock`. Never where real money is.
     pub dev: bool,
-    /// x
-    pub x: bool,
 }
-/// Router.
-pub fn router(_g: Arc<crate::Gateway>, _o: HttpOptions) -> axum::Router {
-    axum::Router::new()
-}
-/// Serve.
-/// # Errors
-/// io
-pub async fn serve(
-    l: tokio::net::TcpListener,
-    r: axum::Router,
-    s: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    axum::serve(l, r).with_graceful_shutdown(s).await
+
+/// All routes, ready to be served.
+pub fn router(gateway: Arc<Gateway>, options: HttpOptions) -> Router {
+    let mut routes = Router::new()
+        .merge(channel::routes())
+        .merge(merchant::routes())
+        .merge(balance::routes())
+        .merge(order::routes())
+        .merge(void::routes())
+        .merge(refund::routes())
+        .merge(day::routes())
+        .merge(trial_balance::routes())
+        .merge(health::routes());
+    if options.dev {
+        routes = routes.merge(dev::routes());
+    }
+    routes
+        .fallback(async || Problem::no_such_route())
+        .method_not_allowed_fallback(async || Problem::wrong_method())
+        .layer(from_fn_with_state(Arc::new(RequestIds::new()), envelope::envelope))
+        .with_state(gateway)
 }

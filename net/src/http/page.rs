@@ -1,0 +1,70 @@
+//! Pages of a list: `?limit=&starting_after=`.
+
+use suanpan_core::Number;
+
+use super::problem::Problem;
+use super::read;
+
+/// Which page is asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Page {
+    /// The most items in it.
+    pub(super) limit: usize,
+    /// The number of the item before its first.
+    pub(super) starting_after: Option<Number>,
+}
+
+impl Page {
+    /// Reads a query string; the most items are what is given when no limit is named.
+    pub(super) fn read(query: Option<&str>, limit_max: usize) -> Result<Self, Problem> {
+        let mut page = Self { limit: limit_max, starting_after: None };
+        for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            match name {
+                // An empty value is as good as none.
+                "limit" | "starting_after" if value.is_empty() => {}
+                "limit" => {
+                    let limit = value.parse().ok().filter(|limit| (1..=limit_max).contains(limit));
+                    page.limit = limit.ok_or_else(|| {
+                        Problem::invalid("limit", &format!("must be a whole number from 1 to {limit_max}"))
+                    })?;
+                }
+                "starting_after" => {
+                    // The one character of a number that is escaped in a query by many.
+                    let value =
+                        value.replace("%7C", "|").replace("%7c", "|").replace("%2A", "*").replace("%2a", "*");
+                    let number = read::number_text(&value);
+                    page.starting_after =
+                        Some(number.map_err(|must| Problem::invalid("starting_after", must))?);
+                }
+                _ => {
+                    let shown: String = name.chars().take(64).collect();
+                    return Err(Problem::invalid(shown, "is not known here"));
+                }
+            }
+        }
+        Ok(page)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_as_they_are_asked_for() {
+        let number = |text: &str| Some(text.parse().unwrap());
+        for (query, limit, starting_after) in [
+            (None, 100, None),
+            (Some("limit=&starting_after="), 100, None),
+            (Some("limit=1"), 1, None),
+            (Some("limit=100&starting_after=a%7Cb*"), 100, number("a|b*")),
+        ] {
+            assert_eq!(Page::read(query, 100).unwrap(), Page { limit, starting_after }, "{query:?}");
+        }
+        for query in ["limit=0", "limit=101", "limit=-1", "limit=x", "starting_after=a%20b", "nope=1", "nope"]
+        {
+            assert!(Page::read(Some(query), 100).is_err(), "{query}");
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! What a path names: a merchant, an order, a channel.
+
+use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::request::Parts;
+use suanpan_core::{MerchantId, Number};
+
+use super::problem::Problem;
+use super::read;
+
+/// The ids in a request's path, by the names they have in its route.
+pub(super) struct Ids(RawPathParams);
+
+impl<S: Send + Sync> FromRequestParts<S> for Ids {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let params = RawPathParams::from_request_parts(parts, state).await;
+        params.map(Self).map_err(|_| Problem::malformed("The path is not UTF-8."))
+    }
+}
+
+impl Ids {
+    /// `{merchant_id}`
+    pub(super) fn merchant(&self) -> Result<MerchantId, Problem> {
+        let name = "merchant_id";
+        read::merchant_text(self.get(name)).map_err(|must| Problem::invalid(name, must))
+    }
+
+    /// `{order_no}` and the like.
+    pub(super) fn number(&self, name: &'static str) -> Result<Number, Problem> {
+        read::number_text(self.get(name)).map_err(|must| Problem::invalid(name, must))
+    }
+
+    /// `{channel}`
+    pub(super) fn channel(&self) -> Result<&str, Problem> {
+        let name = "channel";
+        read::channel_text(self.get(name)).map_err(|must| Problem::invalid(name, must))
+    }
+
+    fn get(&self, name: &str) -> &str {
+        let value = self.0.iter().find(|param| param.0 == name).map(|param| param.1);
+        assert!(value.is_some(), "the route has no {name}");
+        value.unwrap_or_default()
+    }
+}

@@ -1,0 +1,11 @@
+//! The HTTP API as its callers see it: a real server on a real socket over a real engine and log.
+
+#![expect(clippy::unwrap_used, reason = "what a test does not expect fails it")]
+
+mod client;
+mod connections;
+mod fields;
+mod problems;
+mod routes;
+mod scenarios;
+mod server;
