@@ -45,10 +45,13 @@ impl Pair {
 
     fn name(&self, account: Account) -> String {
         let channel = match account {
-            Account::Channel(id) => self.ledger.channel(id).map_or("?", |terms| &terms.name),
-            _ => "",
+            Account::Channel(id) => match self.ledger.answer(&Query::Channel(id)) {
+                Reply::Channel(terms) => terms.name,
+                other => panic!("{other:?}"),
+            },
+            _ => String::new(),
         };
-        account.name(channel)
+        account.name(&channel)
     }
 
     fn apply(&mut self, command: &Command) {
@@ -115,9 +118,11 @@ impl Pair {
         for order in self.naive.orders() {
             let query = Query::Order(order.merchant, order.order_no);
             assert_eq!(self.ledger.answer(&query), Reply::Order(Box::new(order.clone())));
-            let query = Query::OrderRefunds(order.merchant, order.order_no);
+            let query = Query::OrderRefunds(order.merchant, order.order_no, None);
             let refunds = self.naive.refunds(&order);
-            assert_eq!(self.ledger.answer(&query), Reply::Refunds(refunds.clone()));
+            assert!(refunds.len() <= PAGE_REFUNDS_MAX, "the sequences are too short for a second page");
+            let reply = Reply::Refunds { page: refunds.clone(), has_more: false };
+            assert_eq!(self.ledger.answer(&query), reply);
             let given: Vec<_> = refunds.iter().filter(|r| r.state != RefundState::Failed).collect();
             let sum = |of: fn(&RefundView) -> u64| -> u64 { given.iter().map(|r| of(r)).sum() };
             assert!(sum(|r| r.cash_amount) <= order.amount, "more cash back than came in");

@@ -473,7 +473,8 @@ fn set_up_is_repeatable_and_keeps_the_currency() {
     let put = Command::PutChannel(Box::new(dearer));
     assert_eq!(shop.done(&put), Receipt::Channel { id: ChannelId(0), existed: true });
     assert_eq!(shop.channel("alipay"), ChannelId(1));
-    assert_eq!(shop.ledger.channel_by_name("alipay").map(|(id, _)| id), Some(ChannelId(1)));
+    let named = Reply::Done(Receipt::Channel { id: ChannelId(1), existed: true });
+    assert_eq!(shop.ledger.answer(&Query::ChannelNamed("alipay".to_owned())), named);
 
     let terms = MerchantTerms::new(MerchantId(1), CNY);
     let put = Command::PutMerchant(Box::new(terms.clone()));
@@ -544,7 +545,9 @@ fn what_is_not_there_is_not_found() {
         (Query::Merchant(unknown), Rejection::MerchantNotFound),
         (Query::Order(unknown, no), Rejection::MerchantNotFound),
         (Query::Order(known, no), Rejection::OrderNotFound),
-        (Query::OrderRefunds(known, no), Rejection::OrderNotFound),
+        (Query::OrderRefunds(known, no, None), Rejection::OrderNotFound),
+        (Query::Channel(ChannelId(9)), Rejection::ChannelNotFound),
+        (Query::ChannelNamed("x".to_owned()), Rejection::ChannelNotFound),
         (Query::Refund(known, no), Rejection::RefundNotFound),
         (Query::Void(known, no), Rejection::VoidNotFound),
     ] {
@@ -567,4 +570,28 @@ fn an_order_and_its_share_of_the_index_stay_within_160_bytes() {
     let each = (memory.orders_bytes + memory.order_index_bytes) / memory.orders;
     assert!((96..=130).contains(&each), "{each} bytes an order");
     assert_eq!(memory.details_bytes, 0);
+}
+
+#[test]
+fn refunds_of_an_order_come_in_pages_oldest_first() {
+    let mut shop = Shop::new();
+    let alipay = shop.channel("alipay");
+    shop.merchant(1, |_| {});
+    shop.pay(payment(1, "A", alipay, 1_000));
+    for n in 0..PAGE_REFUNDS_MAX + 2 {
+        shop.refund(1, &format!("R{n}"), "A", 1);
+    }
+    let page = |after: Option<&str>| {
+        let query = Query::OrderRefunds(MerchantId(1), number("A"), after.map(number));
+        match shop.ledger.answer(&query) {
+            Reply::Refunds { page, has_more } => {
+                (page.iter().map(|view| view.refund_no.to_string()).collect::<Vec<_>>(), has_more)
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let (first, more) = page(None);
+    assert_eq!((first.len(), more, first[0].as_str()), (PAGE_REFUNDS_MAX, true, "R0"));
+    assert_eq!(page(Some("R99")), (vec!["R100".to_owned(), "R101".to_owned()], false));
+    assert_eq!(page(Some("R101")), (vec![], false));
 }

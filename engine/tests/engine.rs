@@ -188,6 +188,26 @@ fn the_day_is_cut_on_all_shards_at_one_point() {
     assert_eq!(again.totals().unwrap().0[2].accounting_date, Date(19_001));
 }
 
+/// What was in the log before it was decided may have changed nothing; a start must live with that.
+#[test]
+fn what_changes_nothing_on_any_shard_is_replayed_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let channel = ChannelTerms::preset("wechat", Preset::Wechat, Zone::fixed("Asia/Shanghai", 28_800));
+    let engine = start(folder.path(), 2);
+    for existed in [false, true, true] {
+        let put = engine.put_channel(Box::new(channel.clone()));
+        assert_eq!(put, Reply::Done(Receipt::Channel { id: ChannelId(0), existed }));
+    }
+    for _ in 0..2 {
+        assert!(matches!(engine.set_date(SetDate { date: TODAY, cut: false }), Reply::Done(_)));
+    }
+    engine.stop().unwrap();
+    drop(engine);
+    let again = start(folder.path(), 2);
+    let look = Request::Query(Query::Channel(ChannelId(0)));
+    assert_eq!(ask(&again, 1, vec![look]), [Reply::Channel(Box::new(channel))]);
+}
+
 #[test]
 fn a_batch_cannot_change_all_shards() {
     let folder = tempfile::tempdir().unwrap();

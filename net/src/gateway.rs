@@ -156,12 +156,6 @@ impl Gateway {
         let kept = terms.clone();
         let put = tokio::task::spawn_blocking(move || {
             let _one = this.putting_channel.lock().unwrap_or_else(PoisonError::into_inner);
-            // The log holds only what changes something; what is known here is durable already.
-            if let Some(id) = this.channel_id(&terms.name)
-                && this.channel(id).is_some_and(|known| *known == *terms)
-            {
-                return Reply::Done(Receipt::Channel { id, existed: true });
-            }
             let reply = this.engine.put_channel(terms);
             if let Reply::Done(Receipt::Channel { id, .. }) = reply {
                 this.learn_channel(id, *kept);
@@ -195,10 +189,6 @@ impl Gateway {
             let Some(before) = totals.first().map(|shard| shard.accounting_date) else {
                 return Err(Reply::Rejected(Rejection::Overloaded, None));
             };
-            // The log holds only what changes something.
-            if !set.cut && set.date == before && !totals.iter().any(|shard| shard.took_orders) {
-                return Ok((before, Receipt::Date { resubmitted: 0 }));
-            }
             match this.engine.set_date(set) {
                 Reply::Done(receipt) => Ok((before, receipt)),
                 other => Err(other),
