@@ -64,6 +64,7 @@ impl Serve {
 }
 
 async fn serve(settings: Settings) -> Result<(), ServeError> {
+    let stop = told_to_stop().map_err(ServeError::Runtime)?;
     // The ports first: the quickest thing to be wrong.
     let http_port = listen("--http", settings.http).await?;
     let tcp_port = listen("--tcp", settings.tcp).await?;
@@ -79,7 +80,7 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
         served = http::serve(http_port, router, pending()) => served.map_err(ServeError::Runtime),
         served = tcp::serve(tcp_port, gateway, TcpLimits::default()) => served.map_err(ServeError::Runtime),
         reason = failed(failure) => Err(ServeError::Failed(reason)),
-        () = told_to_stop() => Ok(()),
+        () = stop => Ok(()),
     };
     let stopped = tokio::task::spawn_blocking(move || engine.stop()).await;
     outcome?;
@@ -181,15 +182,14 @@ async fn failed(mut failure: watch::Receiver<Option<String>>) -> String {
     }
 }
 
-async fn told_to_stop() {
+/// Comes true with SIGTERM or SIGINT, from now on.
+fn told_to_stop() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
-    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-        (Ok(mut terminate), Ok(mut interrupt)) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
-        _ => pending().await,
-    }
+    })
 }

@@ -9,8 +9,6 @@ use std::process::{Child, Command, Stdio};
 #[derive(Debug)]
 pub(crate) struct Spawned {
     child: Child,
-    /// Its HTTP port.
-    pub http: SocketAddr,
     /// Its binary port.
     pub tcp: SocketAddr,
     /// What it said of its recovery, if it recovered anything.
@@ -40,7 +38,7 @@ impl Spawned {
             .spawn()?;
         let said = Self::listen(&mut child);
         match said {
-            Ok((http, tcp, recovered)) => Ok(Self { child, http, tcp, recovered }),
+            Ok((tcp, recovered)) => Ok(Self { child, tcp, recovered }),
             Err(error) => {
                 // It may be up and only unreadable: it is not left behind.
                 let _ = child.kill();
@@ -50,32 +48,24 @@ impl Spawned {
         }
     }
 
-    fn listen(child: &mut Child) -> Result<(SocketAddr, SocketAddr, Option<String>), SpawnError> {
-        let (mut http, mut tcp, mut recovered) = (None, None, None);
+    fn listen(child: &mut Child) -> Result<(SocketAddr, Option<String>), SpawnError> {
+        let (mut tcp, mut recovered) = (None, None);
         let Some(stdout) = child.stdout.take() else {
             return Err(SpawnError::Ended);
         };
         for line in BufReader::new(stdout).lines() {
             let line = line?;
-            let address = |text: &str| text.parse().map_err(|_| SpawnError::Words(line.clone()));
-            if let Some(text) = line.strip_prefix("http on ") {
-                http = Some(address(text)?);
-            } else if let Some(text) = line.strip_prefix("tcp on ") {
-                tcp = Some(address(text)?);
+            if let Some(text) = line.strip_prefix("tcp on ") {
+                tcp = Some(text.parse().map_err(|_| SpawnError::Words(line.clone()))?);
             } else if line.starts_with("recovered ") {
                 recovered = Some(line.clone());
             } else if line == "ready"
-                && let (Some(http), Some(tcp)) = (http, tcp)
+                && let Some(tcp) = tcp
             {
-                return Ok((http, tcp, recovered));
+                return Ok((tcp, recovered));
             }
         }
         Err(SpawnError::Ended)
-    }
-
-    /// Its process id.
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
     }
 
     /// Kills it with SIGKILL, as a crash would, and waits until it is gone.

@@ -266,7 +266,6 @@ impl Engine {
     ///
     /// # Panics
     /// When there is no such shard, or the batch is empty or too large.
-    #[expect(clippy::result_large_err, reason = "the batch goes back to whoever owns its vectors")]
     pub fn submit(&self, shard: u16, batch: Batch) -> Result<(), Refused> {
         let requests = batch.requests.len();
         assert!((1..=BATCH_REQUESTS_MAX).contains(&requests), "a batch of {requests} requests");

@@ -1,5 +1,5 @@
 //! A server as a process of its own, for the end-to-end tests.
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(dead_code, unreachable_pub, missing_docs, reason = "each test file uses its own part of it")]
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
