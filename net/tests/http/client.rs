@@ -29,6 +29,7 @@ impl Client {
     pub(crate) fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream.set_write_timeout(Some(Duration::from_secs(10))).unwrap();
         stream.set_nodelay(true).unwrap();
         Self { stream: BufReader::new(stream) }
     }
@@ -66,9 +67,12 @@ impl Client {
         self.stream.get_mut().write_all(bytes).unwrap();
     }
 
-    /// Sends bytes as they are, if the server still takes them.
+    /// Sends bytes as they are; false when the server has ended the connection.
     pub(crate) fn try_raw(&mut self, bytes: &[u8]) -> bool {
-        self.stream.get_mut().write_all(bytes).is_ok()
+        let sent = self.stream.get_mut().write_all(bytes).map_err(|error| error.kind());
+        let stuck = matches!(sent, Err(ErrorKind::WouldBlock | ErrorKind::TimedOut));
+        assert!(!stuck, "the server neither reads nor ends the connection");
+        sent.is_ok()
     }
 
     /// The type of the next HTTP/2 frame.
@@ -114,6 +118,13 @@ impl Client {
             Ok(_) => true,
             Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
         }
+    }
+
+    /// Listens for so long; whether the server said nothing and kept the connection.
+    pub(crate) fn is_open_for(&mut self, time: Duration) -> bool {
+        self.stream.get_ref().set_read_timeout(Some(time)).unwrap();
+        let heard = self.stream.fill_buf().map_err(|error| error.kind());
+        matches!(heard, Err(ErrorKind::WouldBlock | ErrorKind::TimedOut))
     }
 
     /// Whether the server has ended the connection, which it does without another word.

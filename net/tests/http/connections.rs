@@ -35,6 +35,18 @@ fn silence_ends_a_connection() {
 }
 
 #[test]
+fn a_head_that_drips_is_not_waited_for() {
+    let server = Server::start_with(HttpOptions::default(), impatient());
+    let mut client = Client::connect(server.address);
+    client.raw(b"GET /livez HTTP/1.1\r\nx: ");
+    let begun = Instant::now();
+    // Each byte comes well before a silent connection would be left.
+    while client.is_open_for(SHORT / 10) && client.try_raw(b"y") {
+        assert!(begun.elapsed() < LONG, "the server still waits");
+    }
+}
+
+#[test]
 fn a_peer_that_does_not_read_is_left() {
     let server = Server::start_with(HttpOptions::default(), impatient());
     let mut client = Client::connect(server.address);

@@ -214,7 +214,11 @@ fn health() {
 #[test]
 fn all_is_there_after_a_restart() {
     let mut server = Server::start_ready();
-    server.must("PUT /v1/channels/alipay", &json!({"preset": "alipay", "timezone": "Europe/Berlin"}), 200);
+    let alipay = json!({"preset": "alipay", "timezone": "Europe/Berlin"});
+    server.must("PUT /v1/channels/alipay", &alipay, 200);
+    // Again, changing nothing.
+    server.must("PUT /v1/channels/alipay", &alipay, 200);
+    server.must("PUT /v1/dev/clock", &json!({"now": "2018-08-26T12:00:00+08:00"}), 200);
     let pay =
         json!({"order_no": "A1", "channel": "alipay", "amount": 100, "paid_at": "2018-08-26T10:00:00Z"});
     server.must("POST /v1/merchants/1001/payments", &pay, 201);
