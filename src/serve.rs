@@ -75,7 +75,7 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     let gateway = Arc::new(Gateway::new(engine.clone()).await);
     announce(&engine, &folder, &http_port, &tcp_port);
 
-    let router = http::router(gateway.clone(), http::HttpOptions { dev: settings.dev, ..Default::default() });
+    let router = http::router(gateway.clone(), http::HttpOptions { dev: settings.dev });
     let outcome = tokio::select! {
         served = http::serve(http_port, router, pending()) => served.map_err(ServeError::Runtime),
         served = tcp::serve(tcp_port, gateway, TcpLimits::default()) => served.map_err(ServeError::Runtime),

@@ -1,4 +1,5 @@
 //! The commands as a user meets them: what they print, and what they say when something is wrong.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! The engine on a real folder: fed, overfed, stopped, started again, with more shards or fewer.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};

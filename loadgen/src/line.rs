@@ -216,7 +216,7 @@ async fn receive(wire: &Wire, mut receiver: Receiver) -> Result<(), ClientError>
 
 /// Says on a thread of its own when each batch is meant to be sent: tokio's timers are a millisecond coarse.
 /// Ends when nobody listens any more.
-pub(crate) fn pace(lines: Vec<mpsc::UnboundedSender<Instant>>, begin: Instant, rate: f64, plan: &LoadPlan) {
+pub(crate) fn pace(lines: &[mpsc::UnboundedSender<Instant>], begin: Instant, rate: f64, plan: &LoadPlan) {
     let between_s = plan.batch as f64 / rate;
     let batches = match plan.until {
         Loop::Count(count) => count.div_ceil(plan.batch as u64),

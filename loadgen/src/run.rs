@@ -85,7 +85,7 @@ async fn play_all(plan: &LoadPlan, channel: ChannelId) -> Result<(Vec<Line>, Dur
     }
     let pacer = plan.rate.map(|rate| {
         let plan = plan.clone();
-        std::thread::spawn(move || pace(senders, begin, rate, &plan))
+        std::thread::spawn(move || pace(&senders, begin, rate, &plan))
     });
     let progress = progress(plan, begin, quota.clone());
     let mut played = Vec::new();
@@ -218,7 +218,7 @@ fn gather(plan: &LoadPlan, lines: &[Line], took: Duration) -> Report {
         all.wrong += tally.wrong;
         match &mut latency_us {
             Some(sum) => {
-                sum.add(&line.latency_us).unwrap_or_else(|error| unreachable!("same bounds: {error}"))
+                sum.add(&line.latency_us).unwrap_or_else(|error| unreachable!("same bounds: {error}"));
             }
             None => latency_us = Some(line.latency_us.clone()),
         }

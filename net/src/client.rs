@@ -102,7 +102,6 @@ impl Sender {
     ///
     /// # Errors
     /// When there are no or too many requests, or too many bytes; nothing was put in then.
-    #[expect(clippy::ptr_arg, reason = "rkyv archives vectors, not slices, as roots")]
     pub fn put(&mut self, id: u64, requests: &Vec<Request>) -> Result<(), ClientError> {
         if !(1..=FRAME_REQUESTS_MAX).contains(&requests.len()) {
             return Err(ClientError::Count(requests.len()));

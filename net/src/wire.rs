@@ -338,7 +338,6 @@ pub fn read_replies(header: &Header, body: &[u8], mut take: impl FnMut(Reply)) -
 ///
 /// # Panics
 /// When there are no requests or more than [`FRAME_REQUESTS_MAX`].
-#[expect(clippy::ptr_arg, reason = "rkyv archives vectors, not slices, as roots")]
 pub fn write_requests(id: u64, requests: &Vec<Request>, out: &mut Vec<u8>) -> Result<(), WireError> {
     write_frame(Kind::Requests, (id, 0), requests.len(), out, |out| {
         rkyv::api::high::to_bytes_in::<_, Failure>(requests, out).map_err(|_| WireError::Body)
@@ -352,7 +351,6 @@ pub fn write_requests(id: u64, requests: &Vec<Request>, out: &mut Vec<u8>) -> Re
 ///
 /// # Panics
 /// When there are no replies or more than [`FRAME_REQUESTS_MAX`].
-#[expect(clippy::ptr_arg, reason = "rkyv archives vectors, not slices, as roots")]
 pub fn write_replies(id: u64, as_of: u64, replies: &Vec<Reply>, out: &mut Vec<u8>) -> Result<(), WireError> {
     write_frame(Kind::Replies, (id, as_of), replies.len(), out, |out| {
         rkyv::api::high::to_bytes_in::<_, Failure>(replies, out).map_err(|_| WireError::Body)

@@ -1,4 +1,5 @@
 //! The binary protocol's bytes: what is written is read, and nothing else is.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use proptest::prelude::*;
 use suanpan_core::{
