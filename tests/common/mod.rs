@@ -43,7 +43,8 @@ impl Server {
         }
         let mut words = String::new();
         child.stderr.take().unwrap().read_to_string(&mut words).unwrap();
-        panic!("the server ended before it was ready: {said:?} {words}");
+        let status = child.wait().unwrap();
+        panic!("the server ended before it was ready, {status}: {said:?} {words}");
     }
 
     /// SIGKILL, as a crash would.
