@@ -77,10 +77,10 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
 
     let router = http::router(gateway.clone(), http::HttpOptions { dev: settings.dev });
     let outcome = tokio::select! {
-        served = http::serve(http_port, router, pending()) => served.map_err(ServeError::Runtime),
+        // Ends when told to stop, after the requests that have begun.
+        served = http::serve(http_port, router, stop) => drained(served),
         served = tcp::serve(tcp_port, gateway, TcpLimits::default()) => served.map_err(ServeError::Runtime),
         reason = failed(failure) => Err(ServeError::Failed(reason)),
-        () = stop => Ok(()),
     };
     let stopped = tokio::task::spawn_blocking(move || engine.stop()).await;
     outcome?;
@@ -169,6 +169,17 @@ fn announce(engine: &Engine, folder: &std::path::Path, http: &TcpListener, tcp: 
     lines += &format!("http on {}\ntcp on {}\nready\n", shown(http), shown(tcp));
     // Whoever started this may have closed its end; that is no reason not to serve.
     let _ = std::io::stdout().write_all(lines.as_bytes()).and_then(|()| std::io::stdout().flush());
+}
+
+/// Requests that were cut off at the end are unknown to their callers, which is no failure of the server's.
+fn drained(served: std::io::Result<()>) -> Result<(), ServeError> {
+    match served {
+        Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+            tracing::warn!(%error, "some requests were cut off");
+            Ok(())
+        }
+        served => served.map_err(ServeError::Runtime),
+    }
 }
 
 async fn failed(mut failure: watch::Receiver<Option<String>>) -> String {

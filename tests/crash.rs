@@ -101,6 +101,17 @@ impl Answered {
     }
 }
 
+impl Answered {
+    /// What to look at, and what must be found: an order's net, or what a refund took.
+    fn looks(&self) -> Vec<(Query, u64)> {
+        let payments = self.payments.iter().map(|((m, no), net)| (Query::Order(MerchantId(*m), *no), *net));
+        let refunds =
+            self.refunds.iter().map(|((m, no), debit)| (Query::Refund(MerchantId(*m), *no), *debit));
+        let voids = self.voids.keys().map(|(m, no)| (Query::Void(MerchantId(*m), *no), 0));
+        payments.chain(refunds).chain(voids).collect()
+    }
+}
+
 async fn open_shop(client: &Client) {
     let channel = ChannelTerms::preset("wechat", Preset::Wechat, Zone::fixed("Asia/Shanghai", 28_800));
     let put = client.ask_one(Request::Command(Command::PutChannel(Box::new(channel)))).await.unwrap();
@@ -159,19 +170,7 @@ async fn write(
 }
 
 /// Everything that was answered is there, as it was answered.
-async fn check_answered(client: &Client, answered: &Answered) {
-    let looks: Vec<(Query, u64)> = answered
-        .payments
-        .iter()
-        .map(|((merchant, number), net)| (Query::Order(MerchantId(*merchant), *number), *net))
-        .chain(
-            answered
-                .refunds
-                .iter()
-                .map(|((m, number), debit)| (Query::Refund(MerchantId(*m), *number), *debit)),
-        )
-        .chain(answered.voids.keys().map(|(m, number)| (Query::Void(MerchantId(*m), *number), 0)))
-        .collect();
+async fn check_answered(client: &Client, looks: &[(Query, u64)]) {
     for some in looks.chunks(1_000) {
         let requests = some.iter().map(|(query, _)| Request::Query(query.clone())).collect();
         for ((query, value), reply) in some.iter().zip(client.ask(requests).await.unwrap()) {
@@ -262,7 +261,8 @@ fn kill_9_under_load_loses_nothing_that_was_answered() {
         assert!(again.said.iter().any(|line| line.contains("after a crash")), "{:?}", again.said);
         runtime.block_on(async {
             let client = Client::connect(again.tcp).await.unwrap();
-            check_answered(&client, &answered.lock().unwrap()).await;
+            let looks = answered.lock().unwrap().looks();
+            check_answered(&client, &looks).await;
             let frames = 40;
             let sent: Vec<Request> = (0..=round)
                 .flat_map(|round| {

@@ -104,7 +104,7 @@ impl Refund {
         merchant(self.merchant)?;
         number(&self.refund_no, Field::RefundNo)?;
         number(&self.order_no, Field::OrderNo)?;
-        if !(1..=2 * AMOUNT_MAX).contains(&self.amount) {
+        if !(1..=AMOUNT_MAX).contains(&self.amount) {
             return Err(Field::Amount);
         }
         let reason_bytes = self.details.as_ref().map_or(0, |details| details.reason.len());

@@ -88,7 +88,7 @@ pub struct Refund {
     pub refund_no: Number,
     /// The order.
     pub order_no: Number,
-    /// In payable terms, minor units, 1..=[`AMOUNT_MAX`](crate::AMOUNT_MAX) twice over.
+    /// In payable terms, minor units, 1..=[`AMOUNT_MAX`](crate::AMOUNT_MAX).
     pub amount: u64,
     /// What most refunds do not have.
     pub details: Option<Box<RefundDetails>>,

@@ -33,6 +33,10 @@ impl Number {
         if text.is_empty() || text.len() > NUMBER_BYTES {
             return Err(InvalidNumber::Length);
         }
+        if text.contains(&0) {
+            // At the end it would pass for the filling.
+            return Err(InvalidNumber::Character);
+        }
         let mut bytes = [0; NUMBER_BYTES];
         bytes[..text.len()].copy_from_slice(text);
         let number = Self(bytes);
@@ -115,6 +119,7 @@ mod tests {
         assert_eq!(Number::new(&[b'x'; 32]).unwrap().as_bytes(), &[b'x'; 32]);
         assert_eq!(Number::new(b"a b"), Err(InvalidNumber::Character));
         assert_eq!(Number::new(b"a\0b"), Err(InvalidNumber::Character));
+        assert_eq!(Number::new(b"a\0"), Err(InvalidNumber::Character));
         assert_eq!("Az09_-|*".parse::<Number>().unwrap().to_string(), "Az09_-|*");
         assert_ne!(Number::new(b"A").unwrap(), Number::new(b"a").unwrap());
     }

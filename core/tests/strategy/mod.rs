@@ -118,7 +118,7 @@ fn any_channel() -> impl Strategy<Value = Command> {
 
 pub fn any_command() -> impl Strategy<Value = Command> {
     let reason = prop::option::of(".{0,60}".prop_map(|reason| Box::new(RefundDetails { reason })));
-    let refund = (any_merchant(), any_number(), any_number(), 1..=2 * AMOUNT_MAX, reason).prop_map(
+    let refund = (any_merchant(), any_number(), any_number(), 1..=AMOUNT_MAX, reason).prop_map(
         |(merchant, refund_no, order_no, amount, details)| {
             Command::Refund(Refund { merchant, refund_no, order_no, amount, details })
         },
