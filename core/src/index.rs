@@ -1,13 +1,26 @@
 //! From a number to the place of its record.
 //!
-//! 1,024 small tables by the top bits of a keyed 64-bit hash, each with the low 32 bits as a tag beside the
-//! place. So one table's growth moves a thousandth of the whole (no long stall), and needs the tags only,
-//! never the records; and a wrong record is looked at once in some billions.
+//! 1,024 small tables by the top bits of a keyed 64-bit hash. A table is open addressing with linear probing in one
+//! array; an entry is eight bytes:
+//!
+//! ```text
+//! 63                    32 31                     0
+//! +-----------------------+-----------------------+
+//! | tag: the hash's low   | slot: where the       |      all ones: empty, a slot that
+//! | 32 bits               | record is             |      no arena gives
+//! +-----------------------+-----------------------+
+//! ```
+//!
+//! So one table's growth moves a thousandth of the whole (no long stall), and needs the tags only, never the
+//! records; a wrong record is looked at once in some billions; and finding that a number is new and putting it
+//! in touch the *same* cache line, which is what a payment waits for most. (hashbrown, which this replaced,
+//! keeps its control bytes apart from its entries: two lines, of which the second cannot be fetched ahead. What
+//! both took stands in `bench/RESULTS.md`.)
 
 use foldhash::quality::FixedState;
-use hashbrown::HashTable;
 use std::hash::{BuildHasher, Hasher};
 
+use crate::arena::NOWHERE;
 use crate::{MerchantId, NUMBER_BYTES, Number};
 
 const TABLE_BITS: u32 = 10;
@@ -42,29 +55,107 @@ impl KeyedHash {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    tag: u32,
-    slot: u32,
+const EMPTY: u64 = u64::MAX;
+// No record's entry looks empty: an arena ends before the slot that is all ones.
+const _: () = assert!(NOWHERE == u32::MAX && EMPTY == (NOWHERE as u64) << 32 | NOWHERE as u64);
+
+/// Entries of a table that has any.
+const ENTRIES_MIN: usize = 8;
+
+/// One of the tables. Filled to seven tenths at most, then it grows by half.
+#[derive(Debug, Default)]
+struct Table {
+    entries: Vec<u64>,
+    filled: usize,
 }
 
-impl Place {
-    /// What a table places it by: low bits for the bucket, the top seven for the control byte.
+#[inline]
+fn tag_of(entry: u64) -> u32 {
+    (entry >> 32) as u32
+}
+
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "the slot is the low half")]
+fn slot_of(entry: u64) -> u32 {
+    entry as u32
+}
+
+impl Table {
+    /// Where a tag is looked for first: its share of the table, so that a table of any size will do.
     #[inline]
-    fn spread(tag: u32) -> u64 {
-        u64::from(tag) << 32 | u64::from(tag)
+    fn home(&self, tag: u32) -> usize {
+        (u64::from(tag) * self.entries.len() as u64 >> 32) as usize
+    }
+
+    /// What stands at a tag's home; for the sake of its cache line.
+    #[inline]
+    fn line(&self, tag: u32) -> u64 {
+        self.entries.get(self.home(tag)).copied().unwrap_or(EMPTY)
+    }
+
+    #[inline]
+    fn find(&self, tag: u32, mut is: impl FnMut(u32) -> bool) -> Option<u32> {
+        if self.entries.is_empty() {
+            return None;
+        }
+        let mut at = self.home(tag);
+        // Ends: a table is never full.
+        loop {
+            let entry = self.entries[at];
+            if entry == EMPTY {
+                return None;
+            }
+            if tag_of(entry) == tag && is(slot_of(entry)) {
+                return Some(slot_of(entry));
+            }
+            at += 1;
+            if at == self.entries.len() {
+                at = 0;
+            }
+        }
+    }
+
+    #[inline]
+    fn insert(&mut self, entry: u64) {
+        if (self.filled + 1) * 10 > self.entries.len() * 7 {
+            self.grow();
+        }
+        self.put(entry);
+        self.filled += 1;
+    }
+
+    #[inline]
+    fn put(&mut self, entry: u64) {
+        let mut at = self.home(tag_of(entry));
+        while self.entries[at] != EMPTY {
+            at += 1;
+            if at == self.entries.len() {
+                at = 0;
+            }
+        }
+        self.entries[at] = entry;
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let more = (self.entries.len() + self.entries.len() / 2).next_multiple_of(8).max(ENTRIES_MIN);
+        let old = std::mem::replace(&mut self.entries, vec![EMPTY; more]);
+        for entry in old.into_iter().filter(|&entry| entry != EMPTY) {
+            self.put(entry);
+        }
+        assert!(self.filled < self.entries.len(), "a table is never full");
     }
 }
 
 /// See the top of the file.
 #[derive(Debug)]
 pub(crate) struct Index {
-    tables: Vec<HashTable<Place>>,
+    tables: Vec<Table>,
 }
 
 impl Index {
     pub(crate) fn new() -> Self {
-        Self { tables: (0..TABLES).map(|_| HashTable::new()).collect() }
+        Self { tables: (0..TABLES).map(|_| Table::default()).collect() }
     }
 
     #[inline]
@@ -75,24 +166,31 @@ impl Index {
 
     /// The place among those with that hash for which `is` holds.
     #[inline]
-    pub(crate) fn find(&self, hash: u64, mut is: impl FnMut(u32) -> bool) -> Option<u32> {
+    pub(crate) fn find(&self, hash: u64, is: impl FnMut(u32) -> bool) -> Option<u32> {
         let (table, tag) = Self::split(hash);
-        self.tables[table]
-            .find(Place::spread(tag), |place| place.tag == tag && is(place.slot))
-            .map(|place| place.slot)
+        self.tables[table].find(tag, is)
+    }
+
+    /// A word of the cache line in which a search for the hash begins.
+    #[inline]
+    pub(crate) fn line(&self, hash: u64) -> u64 {
+        let (table, tag) = Self::split(hash);
+        self.tables[table].line(tag)
     }
 
     /// Keeps a place that was not found before.
     #[inline]
     pub(crate) fn insert(&mut self, hash: u64, slot: u32) {
+        debug_assert!(slot != NOWHERE);
         let (table, tag) = Self::split(hash);
-        self.tables[table]
-            .insert_unique(Place::spread(tag), Place { tag, slot }, |place| Place::spread(place.tag));
+        self.tables[table].insert(u64::from(tag) << 32 | u64::from(slot));
     }
 
     pub(crate) fn memory_bytes(&self) -> u64 {
-        let tables = self.tables.len() * size_of::<HashTable<Place>>();
-        (tables + self.tables.iter().map(HashTable::allocation_size).sum::<usize>()) as u64
+        let tables = self.tables.len() * size_of::<Table>();
+        let entries: usize =
+            self.tables.iter().map(|table| table.entries.capacity() * size_of::<u64>()).sum();
+        (tables + entries) as u64
     }
 }
 
@@ -118,5 +216,20 @@ mod tests {
                 assert_eq!(index.find(other, |at| numbers[at as usize] == *number), None);
             }
         }
+    }
+
+    /// Tags that all want the same place, and the last place of the table, wrap around and are all found.
+    #[test]
+    fn crowds_at_the_end_wrap_around() {
+        let mut table = Table::default();
+        let crowd: Vec<u64> = (0..200u64).map(|slot| (u64::from(u32::MAX) << 32) | slot).collect();
+        for &entry in &crowd {
+            table.insert(entry);
+        }
+        for &entry in &crowd {
+            assert_eq!(table.find(u32::MAX, |slot| slot == slot_of(entry)), Some(slot_of(entry)));
+        }
+        assert_eq!(table.find(0, |_| true), None);
+        assert!(table.filled * 10 <= table.entries.len() * 7);
     }
 }

@@ -184,8 +184,8 @@ impl Ledger {
         self.apply_keyed(command, key, now, sink)
     }
 
-    /// Works out a command's hashes and brings what it will need into the cache: done for a batch before
-    /// its first command is applied, the misses overlap.
+    /// Works out a command's hashes and finds its merchant: done once, for [`Ledger::warm`] and
+    /// [`Ledger::apply_keyed`].
     #[must_use]
     pub fn touch(&self, command: &Command) -> Key {
         let (merchant, number, order) = match command {
@@ -195,30 +195,29 @@ impl Ledger {
             Command::Void(void) => (void.merchant, Some(&void.void_no), Some(&void.order_no)),
             Command::VoidResult(result) => (result.merchant, Some(&result.void_no), None),
             Command::PutMerchant(terms) => (terms.merchant, None, None),
-            Command::PutChannel(_) | Command::SetDate(_) => {
-                return Key { number: 0, order: 0, merchant: NOWHERE };
-            }
+            Command::PutChannel(_) | Command::SetDate(_) => return Key::default(),
         };
         let hash = |number: Option<&Number>| number.map_or(0, |number| self.hash.number(merchant, number));
         let merchant_at = self.find_merchant(merchant).unwrap_or(NOWHERE);
-        if merchant_at != NOWHERE {
-            black_box(self.merchants[merchant_at].warm());
-        }
-        let key = Key { number: hash(number), order: hash(order), merchant: merchant_at };
-        match command {
-            Command::Payment(_) => self.touch_order(key.number),
-            Command::Refund(_) | Command::Void(_) => self.touch_order(key.order),
-            _ => {}
-        }
-        key
+        Key { number: hash(number), order: hash(order), merchant: merchant_at }
     }
 
-    /// The early look's result is thrown away, but the look is not.
-    fn touch_order(&self, hash: u64) {
-        black_box(self.order_index.find(hash, |at| {
-            black_box(self.orders[at].cash);
-            true
-        }));
+    /// Brings what commands with these keys will need into the cache. Done for some commands before the first of
+    /// them is applied, their misses overlap; a miss apiece is what a payment costs most. Changes nothing.
+    pub fn warm(&self, keys: &[Key]) {
+        for key in keys {
+            let order = if key.order == 0 { key.number } else { key.order };
+            black_box(self.order_index.line(order));
+            if key.merchant != NOWHERE {
+                black_box(self.merchants[key.merchant].warm());
+            }
+        }
+        for key in keys.iter().filter(|key| key.order != 0) {
+            black_box(self.order_index.find(key.order, |at| {
+                black_box(self.orders[at].cash);
+                true
+            }));
+        }
     }
 
     /// [`Ledger::apply`] with the key that [`Ledger::touch`] of this ledger gave for this command.

@@ -384,12 +384,6 @@ impl Merchant {
         &self.current
     }
 
-    /// Reads a little of each line that a payment needs, for the caller to throw away.
-    pub(crate) fn warm(&self) -> u64 {
-        let last = self.pending.last().map_or(0, |(date, _)| date.0);
-        self.day_count ^ u64::from(self.current.gross) ^ u64::from(last.unsigned_abs())
-    }
-
     pub(crate) fn version(&self, version: u16) -> &OrderTerms {
         &self.versions[usize::from(version)]
     }
@@ -418,6 +412,17 @@ impl Merchant {
             Cycle::Calendar(0) => MerchantAccount::Available,
             _ => MerchantAccount::Pending,
         }
+    }
+
+    /// A word of each cache line that a payment will need.
+    #[inline]
+    pub(crate) fn warm(&self) -> u64 {
+        let pending = self.pending.last().map_or(0, |(date, _)| date.0);
+        self.balances.accounts[0]
+            ^ self.day_count
+            ^ u64::from(self.current.fee_rate.0)
+            ^ self.limits.day_count.unwrap_or(0)
+            ^ u64::from(pending.unsigned_abs())
     }
 
     /// The day's count and amount with one payment more, unless that is above a limit.

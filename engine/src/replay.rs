@@ -111,6 +111,7 @@ fn apply_some(
     for (key, command) in keys.iter_mut().zip(some) {
         *key = ledger.touch(command);
     }
+    ledger.warm(&keys[..some.len()]);
     for (key, command) in keys.into_iter().zip(some) {
         let applied = ledger.apply_keyed(command, key, now, &mut ());
         if !applied.changed && record.stream != STREAM_ALL {

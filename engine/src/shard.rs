@@ -144,6 +144,7 @@ impl Shard {
                     *key = self.ledger.touch(command);
                 }
             }
+            self.ledger.warm(&keys[..some.len()]);
             for (key, request) in keys.into_iter().zip(some) {
                 replies.push(match request {
                     Request::Command(command) => self.command(command, key, now),

@@ -93,7 +93,7 @@ impl Committer {
                 return self.finish(&mut marks);
             }
             let timeout = self.mark_after(busy_at);
-            if timeout == Some(Duration::ZERO) && shared.has_room() {
+            if timeout == Some(Duration::ZERO) && shared.has_room() && self.is_idle() {
                 marks.append(Kind::Mark, &[]);
                 continue;
             }
@@ -106,6 +106,12 @@ impl Committer {
                     || self.published().is_some()
             });
         }
+    }
+
+    /// Whether everything reserved is walked. If not, a writer is at work, and its record will be the proof that a
+    /// mark would be; it also keeps the walk where it is, so that mark would follow mark until it is done.
+    fn is_idle(&self) -> bool {
+        self.shared.tail.get() == self.walked
     }
 
     /// How long until a mark is due; `None` when there is nothing to prove.
