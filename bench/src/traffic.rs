@@ -121,6 +121,7 @@ pub fn apply(ledger: &mut Ledger, commands: &[Command]) -> usize {
         for (key, command) in keys.iter_mut().zip(some) {
             *key = ledger.touch(command);
         }
+        ledger.warm(&keys[..some.len()]);
         for (key, command) in keys.into_iter().zip(some) {
             changed += usize::from(black_box(ledger.apply_keyed(command, key, NOW, &mut ())).changed);
         }
