@@ -57,7 +57,7 @@ impl KeyedHash {
 
 const EMPTY: u64 = u64::MAX;
 // No record's entry looks empty: an arena ends before the slot that is all ones.
-const _: () = assert!(NOWHERE == u32::MAX && EMPTY == (NOWHERE as u64) << 32 | NOWHERE as u64);
+const _: () = assert!(NOWHERE == u32::MAX && EMPTY == ((NOWHERE as u64) << 32) | NOWHERE as u64);
 
 /// Entries of a table that has any.
 const ENTRIES_MIN: usize = 8;
@@ -84,7 +84,7 @@ impl Table {
     /// Where a tag is looked for first: its share of the table, so that a table of any size will do.
     #[inline]
     fn home(&self, tag: u32) -> usize {
-        (u64::from(tag) * self.entries.len() as u64 >> 32) as usize
+        ((u64::from(tag) * self.entries.len() as u64) >> 32) as usize
     }
 
     /// What stands at a tag's home; for the sake of its cache line.
@@ -183,7 +183,7 @@ impl Index {
     pub(crate) fn insert(&mut self, hash: u64, slot: u32) {
         debug_assert!(slot != NOWHERE);
         let (table, tag) = Self::split(hash);
-        self.tables[table].insert(u64::from(tag) << 32 | u64::from(slot));
+        self.tables[table].insert((u64::from(tag) << 32) | u64::from(slot));
     }
 
     pub(crate) fn memory_bytes(&self) -> u64 {
