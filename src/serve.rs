@@ -128,6 +128,7 @@ async fn start(
     let mut config = EngineConfig::new(folder, today());
     config.segment_bytes = settings.segment_bytes;
     config.reserve_bytes = settings.reserve_bytes;
+    config.backend = settings.backend;
     if let Some(shards) = settings.shards {
         config.shards = shards;
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Deserialize;
+use suanpan_engine::Backend;
 
 /// What can be said on the command line or in the environment; clap puts flags over environment.
 #[derive(Debug, Clone, Default, Args)]
@@ -30,6 +31,9 @@ pub(crate) struct Flags {
     /// Free disk space in MiB below which nothing more is taken [default: 256]
     #[arg(long, env = "SUANPAN_RESERVE_MIB", value_name = "N")]
     pub reserve_mib: Option<u64>,
+    /// How records get to the log's files: write (pwrite by the committer) or map (a memory map) [default: write]
+    #[arg(long, env = "SUANPAN_LOG_BACKEND", value_name = "write|map")]
+    pub log_backend: Option<LogBackend>,
     /// A TOML file with these settings under the same names (`segment_mib = 64`)
     #[arg(long, env = "SUANPAN_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -46,6 +50,26 @@ struct File {
     shards: Option<u16>,
     segment_mib: Option<u64>,
     reserve_mib: Option<u64>,
+    log_backend: Option<LogBackend>,
+}
+
+/// How records get to the log's files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogBackend {
+    /// The committer writes them.
+    Write,
+    /// Through a memory map.
+    Map,
+}
+
+impl From<LogBackend> for Backend {
+    fn from(backend: LogBackend) -> Self {
+        match backend {
+            LogBackend::Write => Self::Write,
+            LogBackend::Map => Self::Map,
+        }
+    }
 }
 
 /// What holds in the end.
@@ -60,6 +84,7 @@ pub(crate) struct Settings {
     pub shards: Option<u16>,
     pub segment_bytes: u64,
     pub reserve_bytes: u64,
+    pub backend: Backend,
 }
 
 /// Why settings cannot be used.
@@ -98,6 +123,7 @@ impl Settings {
             shards: flags.shards.or(file.shards),
             segment_bytes: segment_mib << 20,
             reserve_bytes: flags.reserve_mib.or(file.reserve_mib).unwrap_or(256) << 20,
+            backend: flags.log_backend.or(file.log_backend).unwrap_or(LogBackend::Write).into(),
         };
         for (flag, address) in [("--http", settings.http), ("--tcp", settings.tcp)] {
             if !address.ip().is_loopback() {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use suanpan_core::{
     ChannelTerms, Command, Date, MerchantId, Rejection, Reply, SetDate, ShardTotals, Timestamp,
 };
-use suanpan_wal::{FolderLock, Hooks, Log, LogConfig, LogHandle, LogState, Lsn, Recovery, Writer};
+use suanpan_wal::{Backend, FolderLock, Hooks, Log, LogConfig, LogHandle, LogState, Lsn, Recovery, Writer};
 
 use crate::batch::{BATCH_REQUESTS_MAX, Batch, Caller, Completed};
 use crate::clock::Clock;
@@ -44,6 +44,8 @@ pub struct EngineConfig {
     pub outstanding_requests_max: usize,
     /// Free disk space below which the log takes nothing more, in bytes.
     pub reserve_bytes: u64,
+    /// How records get to the log's files; may change from start to start.
+    pub backend: Backend,
 }
 
 impl EngineConfig {
@@ -59,6 +61,7 @@ impl EngineConfig {
             queue_batches: 4_096,
             outstanding_requests_max: 256 * 1_024,
             reserve_bytes: 256 << 20,
+            backend: LogConfig::new("").backend,
         }
     }
 
@@ -166,6 +169,7 @@ impl Engine {
             streams: config.shards,
             segment_size: config.segment_bytes,
             reserve_bytes: config.reserve_bytes,
+            backend: config.backend,
             ..LogConfig::new(config.dir.join("log"))
         })?;
         let Replayed { ledgers, commands } = replay(&recovery, config.shards, seed())?;
@@ -325,6 +329,12 @@ impl Engine {
     #[must_use]
     pub fn durable(&self) -> Lsn {
         self.handle.durable()
+    }
+
+    /// How often the log was synced since the start.
+    #[must_use]
+    pub fn syncs(&self) -> u64 {
+        self.handle.syncs()
     }
 
     /// Requests that were taken and are not answered, over all shards.

@@ -32,4 +32,4 @@ pub use clock::Clock;
 pub use engine::{Engine, EngineConfig, Health, Recovered, Refused, SHARDS_MAX};
 pub use error::EngineError;
 pub use group::GroupError;
-pub use suanpan_wal::Lsn;
+pub use suanpan_wal::{Backend, Lsn};

@@ -34,6 +34,10 @@ pub(crate) struct Committer {
     segment: Option<Arc<Segment>>,
     /// Whether that segment's header is active.
     active: bool,
+    /// Whether it became so since the last sync.
+    activated: bool,
+    /// What is being written out.
+    buffer: Vec<u8>,
     /// The log-wide hash and the epoch in force at `walked`.
     hash: u64,
     epoch: u32,
@@ -60,6 +64,8 @@ impl Committer {
             walked,
             segment: None,
             active,
+            activated: false,
+            buffer: Vec::new(),
             hash,
             epoch,
             data_end: walked,
@@ -207,7 +213,7 @@ impl Committer {
             );
             let active = Active { first_lsn: self.walked, epoch: self.epoch, hash: self.hash };
             active.store(&segment.map, &segment.prepared);
-            self.active = true;
+            (self.active, self.activated) = (true, true);
         }
         segment
     }
@@ -215,7 +221,18 @@ impl Committer {
     /// Makes everything walked durable. What lies in earlier segments is so already.
     fn sync(&mut self) -> Result<(), SyncError> {
         let segment = self.segment.as_ref().expect("what was walked lies in a segment");
-        segment.sync().map_err(|source| SyncError { path: segment.path.display().to_string(), source })?;
+        let geometry = self.shared.run.geometry;
+        // What is durable ends in this segment, or where it begins: the one before was synced at the border.
+        let from = geometry.offset(self.shared.durable.load(Ordering::Relaxed));
+        let to = match geometry.segment(self.walked) == segment.number() {
+            true => geometry.offset(self.walked),
+            false => geometry.segment_size(),
+        };
+        let activated = std::mem::take(&mut self.activated);
+        segment
+            .sync(from, to, activated, &mut self.buffer)
+            .map_err(|source| SyncError { path: segment.path.display().to_string(), source })?;
+        self.shared.syncs.fetch_add(1, Ordering::Relaxed);
         // Others may have failed meanwhile: a poisoned log says nothing more.
         if !self.shared.is_poisoned() {
             self.shared.proven.store(self.proven, Ordering::Release);

@@ -10,7 +10,23 @@ const READY_SEGMENTS_MAX: u32 = 64;
 const RESERVE_BYTES_DEFAULT: u64 = 256 << 20;
 const MARK_IDLE_MS_DEFAULT: u64 = 5;
 
+/// Chosen by measuring, on ext4 with Linux 6.18 and two cores, the whole line in paired runs: with [`Backend::Write`]
+/// 2.7 to 2.8 million payments a second, with [`Backend::Map`] 2.3 to 2.7; 99 of 100 batches at half that rate within
+/// 6.1 and 7.1 ms. A store into a clean mapped page faults, every sync makes the pages clean again, and telling the
+/// other cores of it was three quarters of the committer's time. Writing costs it a copy instead.
+const BACKEND_DEFAULT: Backend = Backend::Write;
+
 const _: () = assert!(SEGMENT_SIZE_DEFAULT.is_power_of_two() && SEGMENT_SIZE_DEFAULT <= SEGMENT_SIZE_MAX);
+
+/// How records get from the writers' memory to the file. What is on disk is the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Backend {
+    /// Writers store into the mapped file; the committer syncs it.
+    Map,
+    /// Writers store into memory; the committer writes what is published with one `pwrite`, and syncs.
+    Write,
+}
 
 /// How a log is laid out and kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +44,8 @@ pub struct LogConfig {
     pub streams: u16,
     /// Milliseconds without a record after which a mark proves the last one durable.
     pub mark_idle_ms: u64,
+    /// How records get to the file. May differ from start to start.
+    pub backend: Backend,
     /// A position known by other means to have been durable, e.g. the newest snapshot's. A log that ends before
     /// it is refused. [`Lsn::ZERO`] when nothing is known.
     pub proven: Lsn,
@@ -43,6 +61,7 @@ impl LogConfig {
             reserve_bytes: RESERVE_BYTES_DEFAULT,
             streams: 1,
             mark_idle_ms: MARK_IDLE_MS_DEFAULT,
+            backend: BACKEND_DEFAULT,
             proven: Lsn::ZERO,
         }
     }

@@ -21,7 +21,7 @@
 //!
 //! # The way of a record
 //!
-//! [`Writer`] reserves a place (`tail.rs`), copies the record into the mapped segment (`map.rs`, laid out in
+//! [`Writer`] reserves a place (`tail.rs`), copies the record into the segment's memory (`map.rs`, laid out in
 //! `record.rs`), publishes it by its first word, and wakes the committer (`waker.rs`). The committer
 //! (`committer.rs`) walks what is published without a gap, syncs, raises `durable` and calls the hook. The
 //! preparer (`preparer.rs`) keeps zeroed segments (`segment.rs`) ready. After a crash [`Recovery`] verifies
@@ -67,7 +67,7 @@ mod verify;
 mod waker;
 mod writer;
 
-pub use config::{Hooks, LogConfig};
+pub use config::{Backend, Hooks, LogConfig};
 pub use error::{AdmitError, LockError, OpenError, StartError, StopError};
 pub use lock::FolderLock;
 pub use log::{Log, LogHandle, LogState};

@@ -101,6 +101,11 @@ impl LogHandle {
         Lsn::new(self.shared.proven.load(Ordering::Acquire))
     }
 
+    /// How often the log was synced since it was started: with the bytes in between, the size of a group commit.
+    pub fn syncs(&self) -> u64 {
+        self.shared.syncs.load(Ordering::Relaxed)
+    }
+
     /// Where the next record would go.
     pub fn tail(&self) -> Lsn {
         Lsn::new(self.shared.tail.get())

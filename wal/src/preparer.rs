@@ -1,6 +1,7 @@
 //! Keeps empty segments ready: every block allocated and written, so that no store into a map can ever find the
 //! disk full, and no sync has blocks to allocate. Also removes the segments that nobody needs any more.
 
+use crate::config::Backend;
 use crate::geometry::{Geometry, SEGMENT_SIZE_MIN};
 use crate::segment::{self, Prepared, Segment};
 use crate::shared::Shared;
@@ -53,6 +54,7 @@ pub(crate) enum PrepareError {
 pub(crate) fn prepare(
     dir: &Path,
     prepared: Prepared,
+    backend: Backend,
     reserve_bytes: u64,
     go_on: &dyn Fn() -> bool,
 ) -> Result<Segment, PrepareError> {
@@ -81,7 +83,7 @@ pub(crate) fn prepare(
     assert!(!path.exists(), "a segment is prepared once");
     fs::rename(&temporary, &path).map_err(io)?;
     segment::sync_dir(dir).map_err(io)?;
-    Segment::map(path.clone(), file, prepared).map_err(io)
+    Segment::new(path.clone(), file, prepared, backend).map_err(io)
 }
 
 fn write_zeros(path: &Path, prepared: &Prepared, go_on: &dyn Fn() -> bool) -> io::Result<Option<File>> {
@@ -153,7 +155,8 @@ impl Preparer {
         assert!(number <= segment::number_max(run.geometry));
         let prepared = Prepared { log_id: run.log_id, number, segment_size: run.geometry.segment_size() };
         let reserve_bytes = self.shared.reserve_bytes.load(Ordering::Relaxed);
-        self.shared.add(prepare(&self.dir, prepared, reserve_bytes, &|| !self.is_over())?);
+        let go_on = || !self.is_over();
+        self.shared.add(prepare(&self.dir, prepared, run.backend, reserve_bytes, &go_on)?);
         Ok(())
     }
 

@@ -13,12 +13,14 @@
 //! parts are a disk sector each, so that neither tears; each has its own CRC32C, taken with the field zero, the
 //! active part's seeded with the prepared part's, so that it cannot come from another file.
 
+use crate::config::Backend;
 use crate::geometry::{Geometry, SEGMENT_HEADER_SIZE};
 use crate::map::{WORD_SIZE, WriteMap};
 use crate::record::{u32_at, u64_at};
 use std::{
     fs::File,
     io,
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 
@@ -154,29 +156,57 @@ pub(crate) fn is_untouched(header: &[u8]) -> bool {
     header[PREPARED_END..ACTIVE_END].iter().all(|byte| *byte == 0)
 }
 
-/// A segment that is written: its file and its map.
+/// A segment that is written: its file, and its bytes as writers see them.
 pub(crate) struct Segment {
     pub(crate) prepared: Prepared,
     pub(crate) map: WriteMap,
     pub(crate) file: File,
     pub(crate) path: PathBuf,
+    backend: Backend,
 }
 
+/// Bytes written at once by [`Backend::Write`]: enough that the system call costs nothing, and a bound on the buffer.
+const WRITE_PIECE: u64 = 1 << 20;
+
 impl Segment {
-    /// Maps a segment file that is there in full.
-    pub(crate) fn map(path: PathBuf, file: File, prepared: Prepared) -> io::Result<Segment> {
-        let map = WriteMap::new(&file, prepared.segment_size)?;
-        Ok(Segment { prepared, map, file, path })
+    /// Takes a segment file that is there in full. Under [`Backend::Write`] the memory starts out as zeros, whatever
+    /// the file holds: what is in it already is never read or written again.
+    pub(crate) fn new(
+        path: PathBuf,
+        file: File,
+        prepared: Prepared,
+        backend: Backend,
+    ) -> io::Result<Segment> {
+        let map = match backend {
+            Backend::Map => WriteMap::new(&file, prepared.segment_size)?,
+            Backend::Write => WriteMap::memory(prepared.segment_size)?,
+        };
+        Ok(Segment { prepared, map, file, path, backend })
     }
 
     pub(crate) fn number(&self) -> u64 {
         self.prepared.number
     }
 
-    /// Makes all that was stored durable. After an error the file must not be synced again: the kernel may have
-    /// dropped the pages and forgotten the error.
-    pub(crate) fn sync(&self) -> io::Result<()> {
+    /// Makes what was stored from `from` to `to` durable, all of it published, and the header's active part too when
+    /// that is new. After an error the file must not be synced again: the kernel may have dropped the pages and
+    /// forgotten the error.
+    pub(crate) fn sync(&self, from: u64, to: u64, activated: bool, buffer: &mut Vec<u8>) -> io::Result<()> {
+        assert!(SEGMENT_HEADER_SIZE <= from && from <= to && to <= self.prepared.segment_size);
+        if self.backend == Backend::Write {
+            if activated {
+                self.write_out(PREPARED_END as u64, ACTIVE_END as u64, buffer)?;
+            }
+            for piece in (from..to).step_by(WRITE_PIECE as usize) {
+                self.write_out(piece, to.min(piece + WRITE_PIECE), buffer)?;
+            }
+        }
         self.file.sync_data()
+    }
+
+    fn write_out(&self, from: u64, to: u64, buffer: &mut Vec<u8>) -> io::Result<()> {
+        self.map.copy_out(from, to, buffer);
+        self.file.write_all_at(buffer, from)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the log's threads and its writers share.
 
+use crate::config::Backend;
 use crate::geometry::Geometry;
 use crate::segment::Segment;
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
@@ -21,6 +22,7 @@ pub(crate) struct Run {
     pub(crate) seed: u32,
     pub(crate) epoch: u32,
     pub(crate) streams: u16,
+    pub(crate) backend: Backend,
 }
 
 pub(crate) struct Shared {
@@ -37,6 +39,8 @@ pub(crate) struct Shared {
     /// The segments that may still be written or synced, in order of their numbers. Locked when a thread moves
     /// from one segment to the next, not per record.
     segments: Mutex<VecDeque<Arc<Segment>>>,
+    /// Syncs that were made, of whatever size.
+    pub(crate) syncs: AtomicU64,
     pub(crate) committer: Waker,
     pub(crate) preparer: Waker,
     /// Somebody wants the hook called.
@@ -65,6 +69,7 @@ impl Shared {
             proven: AtomicU64::new(next),
             ready_end: CachePadded::new(AtomicU64::new(run.geometry.segment(next))),
             segments: Mutex::default(),
+            syncs: AtomicU64::new(0),
             committer: Waker::default(),
             preparer: Waker::default(),
             asked: AtomicBool::new(false),

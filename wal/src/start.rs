@@ -49,6 +49,7 @@ impl Recovery {
             seed: crc_seed(self.log_id),
             epoch: self.epoch + 1,
             streams: self.config.streams,
+            backend: self.config.backend,
         };
         let shared = Arc::new(Shared::new(run, self.end, self.config.reserve_bytes_scaled(), on_poison));
         if self.end_active {
@@ -162,7 +163,7 @@ impl Recovery {
         let file =
             OpenOptions::new().read(true).write(true).open(&path).map_err(io_error("opening", &path))?;
         let prepared = Prepared { log_id: self.log_id, number, segment_size: self.geometry.segment_size() };
-        Segment::map(path.clone(), file, prepared).map_err(io_error("mapping", &path))
+        Segment::new(path.clone(), file, prepared, self.config.backend).map_err(io_error("mapping", &path))
     }
 }
 
@@ -220,6 +221,7 @@ fn io_error<'a>(doing: &'static str, path: &'a Path) -> impl Fn(io::Error) -> St
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Backend;
     use crate::geometry::{Geometry, SEGMENT_SIZE_MIN};
     use crate::{AdmitError, Lsn};
     use std::fs::File;
@@ -231,7 +233,7 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         file.set_len(SEGMENT_SIZE_MIN).unwrap();
         let prepared = Prepared { log_id: 1, number, segment_size: SEGMENT_SIZE_MIN };
-        let mut segment = Segment::map("broken".into(), file, prepared).unwrap();
+        let mut segment = Segment::new("broken".into(), file, prepared, Backend::Map).unwrap();
         segment.file = File::open("/dev/null").unwrap();
         segment
     }
@@ -245,7 +247,7 @@ mod tests {
             let told = Arc::clone(&told);
             Box::new(move |reason: &str| told.lock().unwrap().push(reason.to_owned()))
         };
-        let run = Run { geometry, log_id: 1, seed: 0, epoch: 1, streams: 1 };
+        let run = Run { geometry, log_id: 1, seed: 0, epoch: 1, streams: 1, backend: Backend::Map };
         let shared = Arc::new(Shared::new(run, first, 0, on_poison));
         shared.add(unsyncable(0));
         shared.add(unsyncable(1));

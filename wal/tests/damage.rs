@@ -3,6 +3,9 @@
 
 mod support;
 
+/// What is published is in the file at once: more can go wrong with it than with what is written out in order.
+const BACKEND: suanpan_wal::Backend = suanpan_wal::Backend::Map;
+
 use proptest::prelude::*;
 use std::path::Path;
 use suanpan_wal::{Flaw, Hooks, LogConfig, Lsn, OpenError, Proof, Recovery};

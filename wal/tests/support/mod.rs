@@ -14,7 +14,13 @@ pub fn folder() -> TempDir {
 }
 
 pub fn config(dir: &Path, streams: u16) -> LogConfig {
-    LogConfig { segment_size: SEGMENT_SIZE, ready_segments: 1, streams, ..LogConfig::new(dir) }
+    LogConfig {
+        segment_size: SEGMENT_SIZE,
+        ready_segments: 1,
+        streams,
+        backend: crate::BACKEND,
+        ..LogConfig::new(dir)
+    }
 }
 
 pub fn start(config: &LogConfig) -> (Log, Vec<Writer>) {
