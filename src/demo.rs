@@ -11,6 +11,7 @@ use suanpan_core::{
 use suanpan_net::{Client, ClientError};
 use tokio::task::JoinSet;
 
+use crate::output::say;
 use crate::spawned::{SpawnError, Spawned};
 
 /// Play a small town's day, crash in the middle of it, recover, and show the books.
@@ -18,8 +19,8 @@ use crate::spawned::{SpawnError, Spawned};
 /// Starts a server on an empty temporary folder, as a process of its own, and talks to it over its binary protocol.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
-    /// Payments of the day
-    #[arg(long, value_name = "N", default_value_t = 240_000, value_parser = clap::value_parser!(u32).range(1_000..=3_000_000))]
+    /// Payments of the day, 20000 to 3000000
+    #[arg(long, value_name = "N", default_value_t = 240_000, value_parser = clap::value_parser!(u32).range(20_000..=3_000_000))]
     payments: u32,
 }
 
@@ -32,6 +33,8 @@ pub(crate) enum DemoError {
     Client(#[from] ClientError),
     #[error("cannot start: {0}")]
     Io(#[from] std::io::Error),
+    #[error("interrupted")]
+    Interrupted,
     #[error("{what} was answered {reply:?}: this is a bug in Suanpan, please report it")]
     Answer { what: &'static str, reply: Box<Reply> },
     #[error(
@@ -81,12 +84,19 @@ impl Demo {
     pub(crate) fn run(&self) -> Result<(), DemoError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let folder = tempfile::Builder::new().prefix("suanpan-demo-").tempdir()?;
-        runtime.block_on(self.day(folder.path()))
+        runtime.block_on(async {
+            tokio::select! {
+                day = self.day(folder.path()) => day,
+                _ = tokio::signal::ctrl_c() => Err(DemoError::Interrupted),
+            }
+        })
     }
 
     async fn day(&self, folder: &Path) -> Result<(), DemoError> {
-        println!("Suanpan keeps a small town's books for a day. Its server runs on an empty folder.\n");
-        let server = Spawned::start(folder, &[])?;
+        say(format_args!(
+            "Suanpan keeps a small town's books for a day. Its server runs on an empty folder.\n"
+        ));
+        let server = Spawned::start(Some(folder), &[])?;
         let client = Client::connect(server.tcp).await?;
         let mut town = town();
         let channel = open(&client, &town).await?;
@@ -97,38 +107,38 @@ impl Demo {
         let morning = play(&client, &mut town, &script[..noon], None).await?;
         assert!(morning.is_empty(), "nothing broke in the morning");
         let seconds = begun.elapsed().as_secs_f64();
-        println!(
+        say(format_args!(
             "morning    {} payments, refunds and voids, each on disk before its answer, in {seconds:.2} s",
             grouped(noon as i128)
-        );
+        ));
 
         let crash_after = script.len() / 4;
         let unknown = play(&client, &mut town, &script[noon..], Some((crash_after, server))).await?;
         let answered = script.len() - noon - unknown.len();
-        println!(
+        say(format_args!(
             "15:00      kill -9, at full speed: {} of the afternoon's were answered, {} not",
             grouped(answered as i128),
             grouped(unknown.len() as i128)
-        );
+        ));
 
-        let server = Spawned::start(folder, &[])?;
-        println!("15:00:01   {}", server.recovered.as_deref().unwrap_or("nothing to recover"));
+        let server = Spawned::start(Some(folder), &[])?;
+        say(format_args!("15:00:01   {}", server.recovered.as_deref().unwrap_or("nothing to recover")));
         let client = Client::connect(server.tcp).await?;
         check(&client, &town, &unknown).await?;
-        println!("           all that was answered is in the books, to the fen");
+        say(format_args!("           all that was answered is in the books, to the fen"));
 
         let rest = play(&client, &mut town, &unknown, None).await?;
         assert!(rest.is_empty(), "nothing broke in the evening");
-        println!(
+        say(format_args!(
             "evening    those {} are sent again under the same numbers: none counts twice",
             grouped(unknown.len() as i128)
-        );
+        ));
         check(&client, &town, &[]).await?;
         refusals(&client, &town, channel).await?;
         table(&town, &totals(&client).await?);
-        println!(
+        say(format_args!(
             "\nTry it: suanpan serve --dev, then suanpan load --tcp 127.0.0.1:7700. The README tells more."
-        );
+        ));
         Ok(())
     }
 }
@@ -374,7 +384,7 @@ async fn refusals(client: &Client, town: &[Shop], channel: ChannelId) -> Result<
             Refund { merchant, refund_no: number(letter, 999_999_999), order_no, amount, details: None };
         Request::Command(Command::Refund(refund))
     };
-    println!("\nand what must not go through does not:");
+    say(format_args!("\nand what must not go through does not:"));
     let steps = [
         ("a sale of 10.00", payment(1_000)),
         ("the same once more", payment(1_000)),
@@ -386,12 +396,12 @@ async fn refusals(client: &Client, town: &[Shop], channel: ChannelId) -> Result<
     let replies = client.ask(steps.iter().map(|(_, request)| request.clone()).collect()).await?;
     for ((words, _), reply) in steps.iter().zip(&replies) {
         let said = match reply {
-            Reply::Done(Receipt::Payment { repeat: true, .. }) => "the first answer again, nothing booked",
+            Reply::Done(Receipt::Payment { repeat: true, .. }) => "known already, nothing booked",
             Reply::Done(_) => "accepted",
             Reply::Rejected(rejection, _) => rejection.code(),
             _ => "?",
         };
-        println!("  {words:<40} {said}");
+        say(format_args!("  {words:<40} {said}"));
     }
     let right = matches!(
         replies[..],
@@ -420,13 +430,13 @@ async fn totals(client: &Client) -> Result<ShardTotals, DemoError> {
 
 /// The books, as a person reads them.
 fn table(town: &[Shop], totals: &ShardTotals) {
-    println!(
+    say(format_args!(
         "\n{:<18}{:>10}{:>14}{:>9}{:>7}{:>13}{:>12}{:>14}",
         "", "payments", "sales", "refunds", "voids", "given back", "fees", "to be settled"
-    );
+    ));
     for shop in town {
         let day = &shop.day;
-        println!(
+        say(format_args!(
             "{:<18}{:>10}{:>14}{:>9}{:>7}{:>13}{:>12}{:>14}",
             shop.name,
             grouped(day.payments.into()),
@@ -436,14 +446,14 @@ fn table(town: &[Shop], totals: &ShardTotals) {
             yuan(day.given_back.into()),
             yuan(day.fees),
             yuan(day.pending)
-        );
+        ));
     }
-    println!("\nevery account of the books, and their sum:");
+    say(format_args!("\nevery account of the books, and their sum:"));
     for (currency, account, balance) in &totals.accounts {
-        println!("  {account:<24}{:>18} {}", yuan(*balance), currency);
+        say(format_args!("  {account:<24}{:>18} {}", yuan(*balance), currency));
     }
     let sum: i128 = totals.accounts.iter().map(|(_, _, balance)| balance).sum();
-    println!("  {:<24}{:>18}", "sum", yuan(sum));
+    say(format_args!("  {:<24}{:>18}", "sum", yuan(sum)));
 }
 
 fn unexpected(what: &'static str, reply: Reply) -> DemoError {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use suanpan_loadgen::{LoadError, LoadPlan, Loop, Skew, run};
 
+use crate::output::say;
 use crate::spawned::{SpawnError, Spawned};
 
 /// Put a server under load, measure it, and check every answer and every balance.
@@ -79,8 +80,6 @@ pub(crate) enum LoadCommandError {
     Spawn(#[from] SpawnError),
     #[error("cannot write {path}: {error}")]
     Write { path: PathBuf, error: std::io::Error },
-    #[error("cannot make a temporary folder: {0}")]
-    Folder(std::io::Error),
     #[error("cannot write the report as JSON: {0}")]
     Json(#[from] serde_json::Error),
 }
@@ -100,22 +99,11 @@ fn duration(text: &str) -> Result<Duration, String> {
 impl Load {
     /// Runs it, and prints the report to standard output.
     pub(crate) fn run(self) -> Result<(), LoadCommandError> {
-        let temporary;
         let mut server = None;
         if self.spawn {
-            let data = match &self.data {
-                Some(data) => data.clone(),
-                None => {
-                    temporary = tempfile::Builder::new()
-                        .prefix("suanpan-load-")
-                        .tempdir()
-                        .map_err(LoadCommandError::Folder)?;
-                    temporary.path().to_owned()
-                }
-            };
             let shards = self.shards.map(|shards| shards.to_string());
             let more: Vec<&str> = shards.iter().flat_map(|shards| ["--shards", shards]).collect();
-            server = Some(Spawned::start(&data, &more)?);
+            server = Some(Spawned::start(self.data.as_deref(), &more)?);
         }
         let address = match (&server, &self.tcp) {
             (Some(server), _) => server.tcp.to_string(),
@@ -128,9 +116,9 @@ impl Load {
             written.map_err(|error| LoadCommandError::Write { path: path.clone(), error })?;
         }
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&report)?);
+            say(format_args!("{}", serde_json::to_string_pretty(&report)?));
         } else {
-            println!("{report}");
+            say(format_args!("{report}"));
         }
         Ok(())
     }

@@ -1,10 +1,11 @@
 //! The `suanpan` command: a payment core.
 //!
 //! One file a command. What they share: the settings ([`settings`]), a server started as a process of its own
-//! ([`spawned`]).
+//! ([`spawned`]), and lines of output ([`output`]).
 
 mod demo;
 mod load;
+mod output;
 mod serve;
 mod settings;
 mod spawned;

@@ -3,12 +3,14 @@
 use std::future::pending;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use suanpan_core::Date;
-use suanpan_engine::{Engine, EngineConfig, EngineError};
+use suanpan_engine::{Engine, EngineConfig, EngineError, Health};
 use suanpan_net::{Gateway, TcpLimits, http, tcp};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -54,17 +56,18 @@ impl Serve {
                 tracing_subscriber::EnvFilter::try_from_env("SUANPAN_LOG").unwrap_or_else(|_| "info".into()),
             )
             .init();
+        raise_file_limit();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ServeError::Runtime)?;
-        let outcome = runtime.block_on(serve(settings));
+        let outcome = runtime.block_on(serve(settings, self.flags.stop_with_stdin));
         // Tasks that wait for clients are not waited for.
         runtime.shutdown_background();
         outcome
     }
 }
 
-async fn serve(settings: Settings) -> Result<(), ServeError> {
-    let stop = told_to_stop().map_err(ServeError::Runtime)?;
+async fn serve(settings: Settings, stop_with_stdin: bool) -> Result<(), ServeError> {
+    let stop = told_to_stop(stop_with_stdin).map_err(ServeError::Runtime)?;
     // The ports first: the quickest thing to be wrong.
     let http_port = listen("--http", settings.http).await?;
     let tcp_port = listen("--tcp", settings.tcp).await?;
@@ -79,15 +82,25 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     let outcome = tokio::select! {
         // Ends when told to stop, after the requests that have begun.
         served = http::serve(http_port, router, stop) => drained(served),
-        served = tcp::serve(tcp_port, gateway, TcpLimits::default()) => served.map_err(ServeError::Runtime),
+        () = tcp::serve(tcp_port, gateway, TcpLimits::default()) => Ok(()),
         reason = failed(failure) => Err(ServeError::Failed(reason)),
+        never = tell_of_health(engine.clone()) => match never {},
     };
-    let stopped = tokio::task::spawn_blocking(move || engine.stop()).await;
+    // After a failure nothing is promised any more, and a thread that does not end must not keep the process up.
     outcome?;
-    match stopped {
+    match tokio::task::spawn_blocking(move || engine.stop()).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(reason)) => Err(ServeError::Failed(reason)),
         Err(error) => Err(ServeError::Failed(error.to_string())),
+    }
+}
+
+/// As many open files as this user may have: each connection is one.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).is_err() {
+        tracing::warn!("the limit of open files could not be raised");
     }
 }
 
@@ -106,7 +119,11 @@ async fn listen(flag: &'static str, address: SocketAddr) -> Result<TcpListener, 
 fn data_folder(settings: &Settings) -> Result<(PathBuf, Option<tempfile::TempDir>), ServeError> {
     match &settings.data {
         Some(path) => {
-            std::fs::create_dir_all(path)
+            // Books of money are their owner's to read.
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(path)
                 .map_err(|error| ServeError::Folder { path: path.clone(), error })?;
             Ok((path.clone(), None))
         }
@@ -151,9 +168,10 @@ fn announce(engine: &Engine, folder: &std::path::Path, http: &TcpListener, tcp: 
     let recovered = engine.recovered();
     let shown = |port: &TcpListener| port.local_addr().map_or_else(|e| e.to_string(), |a| a.to_string());
     let mut lines = format!(
-        "suanpan {}: {} shards, data in {}\n",
+        "suanpan {}: {} shard{}, data in {}\n",
         env!("CARGO_PKG_VERSION"),
         engine.shards(),
+        if engine.shards() == 1 { "" } else { "s" },
         folder.display()
     );
     if recovered.commands > 0 {
@@ -170,6 +188,25 @@ fn announce(engine: &Engine, folder: &std::path::Path, http: &TcpListener, tcp: 
     lines += &format!("http on {}\ntcp on {}\nready\n", shown(http), shown(tcp));
     // Whoever started this may have closed its end; that is no reason not to serve.
     let _ = std::io::stdout().write_all(lines.as_bytes()).and_then(|()| std::io::stdout().flush());
+}
+
+/// Says in the server's own log when it stops taking commands for want of room, and when it takes them again.
+async fn tell_of_health(engine: Arc<Engine>) -> std::convert::Infallible {
+    let mut looks = tokio::time::interval(Duration::from_millis(500));
+    let mut was = Health::Ready;
+    loop {
+        looks.tick().await;
+        let is = engine.health();
+        match (&was, &is) {
+            (Health::Ready, Health::ReadOnly) => tracing::warn!(
+                "read-only: the disk of the data folder is full up to the reserve (--reserve-mib), or segments are \
+                 needed faster than it prepares them. Commands are refused until there is room"
+            ),
+            (Health::ReadOnly, Health::Ready) => tracing::warn!("there is room again: commands are taken"),
+            _ => {}
+        }
+        was = is;
+    }
 }
 
 /// Requests that were cut off at the end are unknown to their callers, which is no failure of the server's.
@@ -194,14 +231,27 @@ async fn failed(mut failure: watch::Receiver<Option<String>>) -> String {
     }
 }
 
-/// Comes true with SIGTERM or SIGINT, from now on.
-fn told_to_stop() -> std::io::Result<impl Future<Output = ()>> {
+/// Comes true with SIGTERM or SIGINT, or if asked for with the end of standard input, from now on.
+fn told_to_stop(with_stdin: bool) -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (ended_in, ended) = tokio::sync::oneshot::channel::<()>();
+    let mut ended_in = Some(ended_in);
+    if with_stdin {
+        let ended_in = ended_in.take();
+        // A thread of its own: it may block as long as whoever started us lives.
+        std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
+            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+            drop(ended_in);
+        })?;
+    }
     Ok(async move {
+        // Kept as long as nobody else has it, so that the other end does not come true.
+        let _kept = ended_in;
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            _ = ended => {}
         }
     })
 }

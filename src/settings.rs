@@ -11,7 +11,8 @@ use suanpan_engine::Backend;
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Flags {
     /// For developing: no keys, data in a temporary folder unless told otherwise, a clock that can be stopped
-    #[arg(long, env = "SUANPAN_DEV", num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, env = "SUANPAN_DEV", num_args = 0..=1, default_missing_value = "true",
+        value_parser = clap::builder::BoolishValueParser::new())]
     pub dev: Option<bool>,
     /// Address of the HTTP API [default: 127.0.0.1:8080]
     #[arg(long, env = "SUANPAN_HTTP", value_name = "ADDR")]
@@ -22,10 +23,10 @@ pub(crate) struct Flags {
     /// The data folder; made if it is not there [default: suanpan-data]
     #[arg(long, env = "SUANPAN_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Shards, each a thread; may change from start to start [default: one a core]
+    /// Shards, each a thread, 1 to 64; may change from start to start [default: one a core]
     #[arg(long, env = "SUANPAN_SHARDS", value_name = "N")]
     pub shards: Option<u16>,
-    /// Size of a log segment in MiB, a power of two; a data folder keeps the size it was made with [default: 64]
+    /// Size of a log segment in MiB, a power of two, for a new data folder; one that is there keeps its own [default: 64]
     #[arg(long, env = "SUANPAN_SEGMENT_MIB", value_name = "N")]
     pub segment_mib: Option<u64>,
     /// Free disk space in MiB below which nothing more is taken [default: 256]
@@ -34,6 +35,9 @@ pub(crate) struct Flags {
     /// How records get to the log's files: write (pwrite by the committer) or map (a memory map) [default: write]
     #[arg(long, env = "SUANPAN_LOG_BACKEND", value_name = "write|map")]
     pub log_backend: Option<LogBackend>,
+    /// Stop when standard input ends: for whoever starts this as a process of its own
+    #[arg(long, hide = true)]
+    pub stop_with_stdin: bool,
     /// A TOML file with these settings under the same names (`segment_mib = 64`)
     #[arg(long, env = "SUANPAN_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -72,6 +76,9 @@ impl From<LogBackend> for Backend {
     }
 }
 
+/// An exbibyte: more than there is.
+const RESERVE_MIB_MAX: u64 = 1 << 40;
+
 /// What holds in the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Settings {
@@ -92,8 +99,8 @@ pub(crate) struct Settings {
 pub(crate) enum SettingsError {
     #[error("cannot read the config file {path}: {error}")]
     Read { path: PathBuf, error: std::io::Error },
-    #[error("the config file {path} is not right: {error}")]
-    Parse { path: PathBuf, error: Box<toml::de::Error> },
+    #[error("the config file {path} is not right, line {line}: {what}")]
+    Parse { path: PathBuf, line: usize, what: String },
     #[error(
         "{flag} {address} would be reachable from outside, and there are no keys and no TLS yet: use a loopback \
          address such as 127.0.0.1:{}",
@@ -102,6 +109,8 @@ pub(crate) enum SettingsError {
     Outside { flag: &'static str, address: SocketAddr },
     #[error("segment_mib must be a power of two from 1 to 1024, not {0}")]
     Segment(u64),
+    #[error("reserve_mib must be at most {RESERVE_MIB_MAX}, not {0}")]
+    Reserve(u64),
 }
 
 impl Settings {
@@ -114,6 +123,10 @@ impl Settings {
         if !segment_mib.is_power_of_two() || segment_mib > 1_024 {
             return Err(SettingsError::Segment(segment_mib));
         }
+        let reserve_mib = flags.reserve_mib.or(file.reserve_mib).unwrap_or(256);
+        if reserve_mib > RESERVE_MIB_MAX {
+            return Err(SettingsError::Reserve(reserve_mib));
+        }
         let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let settings = Self {
             dev,
@@ -122,7 +135,7 @@ impl Settings {
             data: data.or_else(|| (!dev).then(|| PathBuf::from("suanpan-data"))),
             shards: flags.shards.or(file.shards),
             segment_bytes: segment_mib << 20,
-            reserve_bytes: flags.reserve_mib.or(file.reserve_mib).unwrap_or(256) << 20,
+            reserve_bytes: reserve_mib << 20,
             backend: flags.log_backend.or(file.log_backend).unwrap_or(LogBackend::Write).into(),
         };
         for (flag, address) in [("--http", settings.http), ("--tcp", settings.tcp)] {
@@ -138,8 +151,12 @@ impl File {
     fn read(path: &Path) -> Result<Self, SettingsError> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| SettingsError::Read { path: path.to_owned(), error })?;
-        toml::from_str(&text)
-            .map_err(|error| SettingsError::Parse { path: path.to_owned(), error: Box::new(error) })
+        toml::from_str(&text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = before.bytes().filter(|&byte| byte == b'\n').count() + 1;
+            let what = error.message().replace('\n', "; ");
+            SettingsError::Parse { path: path.to_owned(), line, what }
+        })
     }
 }
 
@@ -174,10 +191,15 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         let (_folder, flags) = file("ports = 3\n");
-        assert!(Settings::resolve(&flags).unwrap_err().to_string().contains("ports"));
+        let words = Settings::resolve(&flags).unwrap_err().to_string();
+        assert!(words.contains("line 1") && words.contains("ports") && !words.contains('\n'), "{words}");
+        let (_folder, flags) = file("shards = 1\ntcp = \"nowhere\"\n");
+        let words = Settings::resolve(&flags).unwrap_err().to_string();
+        assert!(words.contains("line 2") && !words.contains('\n'), "{words}");
         let outside = Flags { http: Some("0.0.0.0:80".parse().unwrap()), ..Flags::default() };
         assert!(Settings::resolve(&outside).unwrap_err().to_string().contains("--http 0.0.0.0:80"));
         assert!(Settings::resolve(&Flags { segment_mib: Some(3), ..Flags::default() }).is_err());
+        assert!(Settings::resolve(&Flags { reserve_mib: Some(1 << 44), ..Flags::default() }).is_err());
         assert!(Settings::resolve(&Flags { config: Some("/no/such".into()), ..Flags::default() }).is_err());
     }
 }

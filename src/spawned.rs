@@ -27,15 +27,23 @@ pub(crate) enum SpawnError {
 }
 
 impl Spawned {
-    /// Starts this very program as a server on `data`, with free ports, and waits until it is ready.
-    pub(crate) fn start(data: &Path, more: &[&str]) -> Result<Self, SpawnError> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .args(["serve", "--dev", "--http", "127.0.0.1:0", "--tcp", "127.0.0.1:0", "--data"])
-            .arg(data)
-            .args(more)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()?;
+    /// Starts this very program as a server with free ports, on `data` or on a temporary folder of its own, and waits
+    /// until it is ready. It holds the other end of a pipe as its standard input, and ends with us, however we do.
+    pub(crate) fn start(data: Option<&Path>, more: &[&str]) -> Result<Self, SpawnError> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args([
+            "serve",
+            "--dev",
+            "--stop-with-stdin",
+            "--http",
+            "127.0.0.1:0",
+            "--tcp",
+            "127.0.0.1:0",
+        ]);
+        if let Some(data) = data {
+            command.arg("--data").arg(data);
+        }
+        let mut child = command.args(more).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let said = Self::listen(&mut child);
         match said {
             Ok((tcp, recovered)) => Ok(Self { child, tcp, recovered }),
@@ -77,9 +85,10 @@ impl Spawned {
 }
 
 impl Drop for Spawned {
+    /// Lets it end in order, so that its temporary folder goes with it.
     fn drop(&mut self) {
+        drop(self.child.stdin.take());
         // Gone already is as good.
-        let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }

@@ -89,10 +89,40 @@ fn a_load_in_an_open_loop_as_json() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["wrong"], 0);
-    assert_eq!(report["accepted"], 20_000);
+    assert_eq!(report["accepted"], 20_000, "a second at 20,000 a second");
     assert!(report["batch_latency_ms"]["p9999"].as_f64().unwrap() > 0.0);
     let histogram = std::fs::read_to_string(hgrm).unwrap();
     assert!(histogram.contains("Percentile") && histogram.contains("#[Max"), "{histogram}");
+}
+
+/// Whoever reads the output may have had enough; whoever started a load may go away: no panic, no server left behind.
+#[test]
+fn a_load_that_is_killed_takes_its_server_with_it() {
+    use std::process::{Command, Stdio};
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut load = Command::new(common::SUANPAN)
+        .args(["load", "--spawn", "--duration", "60s", "--rate", "1000", "--batch", "10", "--data"])
+        .arg(&data)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    let in_use = || {
+        let lock = std::fs::File::open(data.join("LOCK")).ok();
+        lock.is_some_and(|lock| matches!(lock.try_lock(), Err(std::fs::TryLockError::WouldBlock)))
+    };
+    while !in_use() {
+        assert!(std::time::Instant::now() < until, "its server did not start");
+        std::thread::yield_now();
+    }
+    load.kill().unwrap();
+    load.wait().unwrap();
+    while in_use() {
+        assert!(std::time::Instant::now() < until, "its server lives on");
+        std::thread::yield_now();
+    }
 }
 
 #[test]

@@ -17,15 +17,19 @@ use crate::error::EngineError;
 use crate::gate::{Gate, GateKeeper, Waiting};
 use crate::group::GroupWriter;
 use crate::meeting::{Invitation, Meeting};
-use crate::queue::Queue;
+use crate::queue::{Pushed, Queue};
 use crate::replay::{Replayed, replay};
-use crate::shard::{Journal, Shard, Work};
+use crate::shard::{Journal, Shard, Work, answer_what_is_left};
 
 /// The most shards: more than the cores of any one machine this is meant for.
 pub const SHARDS_MAX: u16 = 64;
 
 /// A record holds the largest command, a channel with all the steps of its time zone, several times over.
 const RECORD_BYTES_MIN: usize = 60 * 1024;
+
+/// A writer's part of a segment, header included.
+const RECORD_PART_MIN: u64 = 64 * 1024;
+const _: () = assert!(RECORD_BYTES_MIN + 1024 <= RECORD_PART_MIN as usize);
 
 /// How an engine is set up.
 #[derive(Debug, Clone)]
@@ -36,7 +40,8 @@ pub struct EngineConfig {
     pub shards: u16,
     /// Where the books of an empty data folder begin.
     pub first_date: Date,
-    /// Bytes of one log segment: a power of two, 64 KiB to 1 GiB.
+    /// Bytes of one log segment in a new folder: a power of two, 64 KiB to 1 GiB. A folder keeps the size it was made
+    /// with.
     pub segment_bytes: u64,
     /// Batches that may wait in one shard's queue.
     pub queue_batches: usize,
@@ -65,10 +70,21 @@ impl EngineConfig {
         }
     }
 
+    fn too_small(&self, segment_bytes: u64) -> EngineError {
+        let given = format!("{segment_bytes} for {} shards", self.shards);
+        let bounds = "at least 256 KiB for each shard and two more";
+        EngineError::Setting { what: "the size of a segment", bounds, given }
+    }
+
     fn check(&self) -> Result<(), EngineError> {
         let refuse = |what, bounds, given: String| Err(EngineError::Setting { what, bounds, given });
         if !(1..=SHARDS_MAX).contains(&self.shards) {
             return refuse("shards", "1 to 64", self.shards.to_string());
+        }
+        // A record may take a quarter of a segment's part for a writer, and there are two more writers than shards.
+        let part = self.segment_bytes / 4 / (u64::from(self.shards) + 2);
+        if part < RECORD_PART_MIN {
+            return Err(self.too_small(self.segment_bytes));
         }
         if self.queue_batches == 0 {
             return refuse("queue_batches", "at least 1", self.queue_batches.to_string());
@@ -172,6 +188,11 @@ impl Engine {
             backend: config.backend,
             ..LogConfig::new(config.dir.join("log"))
         })?;
+        // The size that the folder was made with, if it was.
+        let segment_bytes = recovery.segment_size();
+        if segment_bytes / 4 / (u64::from(config.shards) + 2) < RECORD_PART_MIN {
+            return Err(config.too_small(segment_bytes));
+        }
         let Replayed { ledgers, commands } = replay(&recovery, config.shards, seed())?;
         let report = recovery.report();
         let recovered = Recovered {
@@ -185,13 +206,6 @@ impl Engine {
         let (log, mut writers) = recovery.start(hooks(&gates, failed.clone(), on_failure))?;
         let handle = log.handle();
         let last = log.durable();
-        if let Some(writer) = writers.first()
-            && writer.record_max() < RECORD_BYTES_MIN
-        {
-            let given = format!("{} bytes for {} shards", config.segment_bytes, config.shards);
-            let bounds = "large enough for a record of 64 KiB from each shard: 256 KiB a shard and two more";
-            return Err(EngineError::Setting { what: "segment_bytes", bounds, given });
-        }
         // The last of the writers is the one for all shards; so is the last gate.
         let (Some(writer), Some(gate)) = (writers.pop(), gates.last().cloned()) else {
             unreachable!("the log gives one writer more than it has streams");
@@ -278,7 +292,11 @@ impl Engine {
             return Err(Refused { why: Rejection::Overloaded, batch });
         }
         match port.queue.push(Work::Batch(batch)) {
-            Ok(()) => Ok(()),
+            Ok(Pushed::InTime) => Ok(()),
+            Ok(Pushed::Late) => {
+                answer_what_is_left(&port.queue, &port.gate, shard);
+                Ok(())
+            }
             Err(Work::Batch(batch)) => {
                 port.gate.leave(requests);
                 let why =
@@ -309,7 +327,8 @@ impl Engine {
         let control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
         let meeting = self.meet()?;
         let until = meeting.last().unwrap_or_default().max(control.last);
-        let totals = meeting.arrivals.into_iter().map(|arrival| arrival.totals).collect();
+        // The shards go on before the sync is waited for.
+        let totals = meeting.dissolve().into_iter().map(|arrival| arrival.totals).collect();
         self.wait_durable(&control.gate, until).then_some((totals, until))
     }
 
@@ -382,15 +401,22 @@ impl Engine {
     }
 
     fn invite(&self, shard: u16, invitation: Invitation, until: Instant) -> bool {
+        let port = &self.ports[usize::from(shard)];
         let mut work = Work::Meet(invitation);
-        while let Err(back) = self.ports[usize::from(shard)].queue.push(work) {
-            if self.failed.get().is_some() || Instant::now() > until {
+        loop {
+            match port.queue.push(work) {
+                Ok(Pushed::InTime) => return true,
+                Ok(Pushed::Late) => {
+                    answer_what_is_left(&port.queue, &port.gate, shard);
+                    return false;
+                }
+                Err(back) => work = back,
+            }
+            if port.queue.is_closed() || self.failed.get().is_some() || Instant::now() > until {
                 return false;
             }
-            work = back;
             thread::yield_now();
         }
-        true
     }
 
     /// Carries out a command on all shards, if what they know allows it.
@@ -443,7 +469,8 @@ impl Engine {
             return false;
         }
         self.handle.wake();
-        if self.handle.state() == LogState::Poisoned {
+        // A log that has ended opens no gate any more; what it had made durable by then holds.
+        if matches!(self.handle.state(), LogState::Poisoned | LogState::Stopped) {
             gate.fail();
         }
         done_out.recv().is_ok() && self.handle.durable() >= until

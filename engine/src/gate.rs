@@ -16,7 +16,7 @@ use crossbeam_utils::CachePadded;
 use suanpan_core::{Rejection, Reply};
 use suanpan_wal::Lsn;
 
-use crate::batch::{Caller, Completed};
+use crate::batch::{Batch, Caller, Completed};
 
 /// Groups of one shard that may wait for a sync; more than that and the shard waits too.
 const WAITING_GROUPS_MAX: usize = 1_024;
@@ -73,6 +73,15 @@ impl Gate {
             self.leave(completed.requests.len());
             caller.complete(completed);
         }
+    }
+
+    /// Answers a batch that was never looked at with *unknown*: nobody is there any more to decide it.
+    pub(crate) fn refuse(&self, batch: Batch, shard: u16) {
+        let Batch { requests, mut replies, token, caller } = batch;
+        replies.clear();
+        replies.resize(requests.len(), Reply::Rejected(Rejection::Unknown, None));
+        let completed = Completed { token, shard, requests, replies, as_of: Lsn::ZERO };
+        self.release(Waiting { until: Lsn::ZERO, batches: vec![(caller, completed)] });
     }
 
     /// Answers a group with *unknown*: the log failed, and nobody can say what of it will be found again.

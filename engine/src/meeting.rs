@@ -3,8 +3,8 @@
 //! What every shard must do at the same place among its commands (a channel's rules, the day cut), and what must
 //! be seen at one place (the trial balance), is done so: each shard gets an invitation through its queue, says
 //! what it knows and stops. When all have stopped, whoever called the meeting decides, writes the record, and
-//! tells each shard to apply it and go on. A shard stands still no longer than the slowest one takes for the
-//! group it has in hand; nothing of a payment's way knows of meetings.
+//! tells each shard to apply it and go on. An invitation waits its turn like a batch, so a shard stands still until
+//! the slowest one has served what was in its queue before; nothing of a payment's way knows of meetings.
 //!
 //! The caller may go away at any time: a shard whose caller is gone just goes on.
 
@@ -72,6 +72,11 @@ impl Meeting {
         }
         arrivals.sort_by_key(|arrival| arrival.shard);
         Some(Self { arrivals, decisions })
+    }
+
+    /// Lets all of them go on, and keeps what they said.
+    pub(crate) fn dissolve(self) -> Vec<Arrival> {
+        self.arrivals
     }
 
     /// The end of the last record that any of them wrote.

@@ -9,6 +9,10 @@
 //! In the total order of those `SeqCst` operations either the consumer's second look comes after the push, and
 //! finds the item, or the producer's look comes after the flag was raised, and it unparks. `unpark` leaves a
 //! token behind, so a wake that comes before the park is not lost either.
+//!
+//! Closing has the same shape: the consumer ends when it has seen the queue closed *and then* empty, so a producer
+//! whose item came too late for that sees it closed after its push, and is told ([`Pushed::Late`]): what is inside
+//! then is its own to take out and answer.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
@@ -16,6 +20,15 @@ use std::thread::{self, Thread};
 
 use crossbeam_queue::ArrayQueue;
 use crossbeam_utils::CachePadded;
+
+/// What became of an item that was put in.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Pushed {
+    /// The consumer will find it.
+    InTime,
+    /// The queue was closed meanwhile and the consumer may be gone: [`Queue::pop`] what is left.
+    Late,
+}
 
 /// A bounded queue into one thread.
 pub(crate) struct Queue<T> {
@@ -40,17 +53,22 @@ impl<T> Queue<T> {
     }
 
     /// Puts an item in and wakes the consumer, or gives the item back when the queue is full or closed.
-    pub(crate) fn push(&self, item: T) -> Result<(), T> {
-        if self.closed.load(Ordering::Acquire) {
+    pub(crate) fn push(&self, item: T) -> Result<Pushed, T> {
+        if self.is_closed() {
             return Err(item);
         }
         self.items.push(item)?;
         fence(Ordering::SeqCst);
         self.wake();
-        Ok(())
+        Ok(if self.is_closed() { Pushed::Late } else { Pushed::InTime })
     }
 
-    /// Takes the oldest item. For the consumer only.
+    /// Whether it takes nothing more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    /// Takes the oldest item: the consumer, or whoever answers what is left in a closed queue.
     pub(crate) fn pop(&self) -> Option<T> {
         self.items.pop()
     }
@@ -60,8 +78,10 @@ impl<T> Queue<T> {
         self.consumer.get_or_init(thread::current);
         self.asleep.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
+        // Closed first, empty second: see the top of the file.
+        let closed = self.is_closed();
         if self.items.is_empty() {
-            if self.closed.load(Ordering::SeqCst) {
+            if closed {
                 return false;
             }
             thread::park();
@@ -95,7 +115,7 @@ mod tests {
     #[test]
     fn full_and_closed_are_answers() {
         let queue = Queue::new(1);
-        assert_eq!(queue.push(1), Ok(()));
+        assert_eq!(queue.push(1), Ok(Pushed::InTime));
         assert_eq!(queue.push(2), Err(2));
         assert_eq!(queue.pop(), Some(1));
         assert_eq!(queue.pop(), None);

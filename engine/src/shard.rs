@@ -51,6 +51,17 @@ pub(crate) struct Journal {
     last: Lsn,
 }
 
+/// Answers what is left in a queue that nobody serves any more.
+pub(crate) fn answer_what_is_left(queue: &Queue<Work>, gate: &Gate, shard: u16) {
+    while let Some(work) = queue.pop() {
+        match work {
+            Work::Batch(batch) => gate.refuse(batch, shard),
+            // Whoever called the meeting sees that this shard does not come.
+            Work::Meet(invitation) => drop(invitation),
+        }
+    }
+}
+
 impl Journal {
     pub(crate) fn new(writer: Writer, last: Lsn) -> Self {
         let capacity = writer.record_max();
@@ -105,7 +116,17 @@ impl Shard {
                 .or_else(|| panic.downcast_ref::<&str>().copied())
                 .unwrap_or("a panic without words");
             self.log.poison(&format!("shard {} stopped: {what}", self.id));
+            self.give_up();
         }
+    }
+
+    /// After a panic: whatever was decided and not handed over, or waits in the queue, is answered *unknown*, and
+    /// whoever called a meeting is let go.
+    fn give_up(&mut self) {
+        self.queue.close();
+        let batches = std::mem::take(&mut self.waiting);
+        self.gate.release_unknown(Waiting { until: self.journal.last, batches });
+        answer_what_is_left(&self.queue, &self.gate, self.id);
     }
 
     /// Serves what is in the queue as one group: one moment, one record, one place at the gate.

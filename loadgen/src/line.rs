@@ -25,10 +25,14 @@ pub(crate) struct Quota {
 }
 
 impl Quota {
-    pub(crate) fn new(until: Loop, begin: Instant) -> Self {
-        match until {
+    pub(crate) fn new(plan: &LoadPlan, begin: Instant) -> Self {
+        match plan.until {
             Loop::Count(count) => Self { left: Cell::new(count), deadline: None },
-            Loop::Duration(time) => Self { left: Cell::new(u64::MAX), deadline: Some(begin + time) },
+            // In an open loop the pacer ends it: what it meant to be sent is sent, however late, or a server that
+            // stalls would not be seen to.
+            Loop::Duration(time) => {
+                Self { left: Cell::new(u64::MAX), deadline: plan.rate.is_none().then(|| begin + time) }
+            }
         }
     }
 
@@ -214,23 +218,41 @@ async fn receive(wire: &Wire, mut receiver: Receiver) -> Result<(), ClientError>
     }
 }
 
-/// Says on a thread of its own when each batch is meant to be sent: tokio's timers are a millisecond coarse.
-/// Ends when nobody listens any more.
-pub(crate) fn pace(lines: &[mpsc::UnboundedSender<Instant>], begin: Instant, rate: f64, plan: &LoadPlan) {
-    let between_s = plan.batch as f64 / rate;
-    let batches = match plan.until {
-        Loop::Count(count) => count.div_ceil(plan.batch as u64),
-        Loop::Duration(time) => (time.as_secs_f64() / between_s).ceil() as u64,
-    };
-    for number in 0..batches {
-        let intended = begin + Duration::from_secs_f64(number as f64 * between_s);
-        let early = intended.saturating_duration_since(Instant::now());
-        if !early.is_zero() {
-            std::thread::sleep(early);
-        }
-        let line = &lines[(number % lines.len() as u64) as usize];
-        if line.send(intended).is_err() {
-            return;
+/// What an open loop means to do: so many batches, so far apart.
+#[derive(Clone, Copy)]
+pub(crate) struct Pace {
+    batches: u64,
+    between_s: f64,
+}
+
+impl Pace {
+    pub(crate) fn new(plan: &LoadPlan, rate: f64) -> Self {
+        let between_s = plan.batch as f64 / rate;
+        let batches = match plan.until {
+            Loop::Count(count) => count.div_ceil(plan.batch as u64),
+            Loop::Duration(time) => ((time.as_secs_f64() / between_s) as u64).max(1),
+        };
+        Self { batches, between_s }
+    }
+
+    /// How long it is meant to take.
+    pub(crate) fn lasts(&self) -> Duration {
+        Duration::from_secs_f64(self.batches as f64 * self.between_s)
+    }
+
+    /// Says on a thread of its own when each batch is meant to be sent: tokio's timers are a millisecond coarse. Ends
+    /// early when nobody listens any more.
+    pub(crate) fn run(self, lines: &[mpsc::UnboundedSender<Instant>], begin: Instant) {
+        for number in 0..self.batches {
+            let intended = begin + Duration::from_secs_f64(number as f64 * self.between_s);
+            let early = intended.saturating_duration_since(Instant::now());
+            if !early.is_zero() {
+                std::thread::sleep(early);
+            }
+            let line = &lines[(number % lines.len() as u64) as usize];
+            if line.send(intended).is_err() {
+                return;
+            }
         }
     }
 }

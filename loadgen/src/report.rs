@@ -151,6 +151,12 @@ impl Display for Report {
             "batches of {} on {} connection(s), {loop_}; {} merchants, {}: every balance agrees",
             self.batch, self.connections, self.merchants, self.skew
         )?;
+        if let Some(rate) = self.rate.filter(|rate| self.accepted_per_s < 0.99 * rate) {
+            writeln!(
+                f,
+                "the rate of {rate} tx/s was NOT reached; latency counts from when it should have been"
+            )?;
+        }
         let latency = &self.batch_latency_ms;
         writeln!(
             f,

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
 use crate::error::LoadError;
-use crate::line::{LATENCY_MAX_US, Line, Quota, pace, play};
+use crate::line::{LATENCY_MAX_US, Line, Pace, Quota, play};
 use crate::plan::{LoadPlan, Loop};
 use crate::report::Report;
 use crate::trader::{FEE_MILLIONTHS, Tally, Trader};
@@ -71,7 +71,7 @@ async fn play_all(plan: &LoadPlan, channel: ChannelId) -> Result<(Vec<Line>, Dur
     }
     // A moment ahead, so that the first batch of an open loop is not late by the making of threads.
     let begin = Instant::now() + Duration::from_millis(if plan.rate.is_some() { 20 } else { 0 });
-    let quota = Rc::new(Quota::new(plan.until, begin));
+    let quota = Rc::new(Quota::new(plan, begin));
     let shared = Rc::new(plan.clone());
     let mut senders = Vec::new();
     let mut tasks = Vec::new();
@@ -83,10 +83,8 @@ async fn play_all(plan: &LoadPlan, channel: ChannelId) -> Result<(Vec<Line>, Dur
         });
         tasks.push(tokio::task::spawn_local(play(connection, line, shared.clone(), quota.clone(), paced)));
     }
-    let pacer = plan.rate.map(|rate| {
-        let plan = plan.clone();
-        std::thread::spawn(move || pace(&senders, begin, rate, &plan))
-    });
+    let pace = plan.rate.map(|rate| Pace::new(plan, rate));
+    let pacer = pace.map(|pace| std::thread::spawn(move || pace.run(&senders, begin)));
     let progress = progress(plan, begin, quota.clone());
     let mut played = Vec::new();
     for task in tasks {
@@ -101,7 +99,9 @@ async fn play_all(plan: &LoadPlan, channel: ChannelId) -> Result<(Vec<Line>, Dur
         let _ = pacer.join();
     }
     let last = played.iter().filter_map(|line| line.last_reply).max().unwrap_or(begin);
-    Ok((played, last.saturating_duration_since(begin)))
+    let took = last.saturating_duration_since(begin);
+    // An open loop ends when its last interval does, not with the answer to its last batch.
+    Ok((played, pace.map_or(took, |pace| took.max(pace.lasts()))))
 }
 
 /// A line on a terminal that says how far it is; nothing elsewhere.

@@ -4,9 +4,10 @@
 //! each shard one batch; together they are a *bundle*. The writer gets the shards' batches back when they are
 //! durable, puts the replies into the order of the requests, and sends all frames that are ready in one write.
 //!
-//! What bounds a connection's memory: one frame being read ([`FRAME_BYTES_MAX`]), and the requests in flight
-//! ([`TcpLimits::requests_in_flight_max`]), beyond which the reader does not read. A client that does not take its
-//! replies stops being read for the same reason.
+//! What bounds a connection's memory: one frame being read ([`FRAME_BYTES_MAX`]), and the weight of the requests in
+//! flight ([`TcpLimits::requests_in_flight_max`]), beyond which the reader does not read. A request weighs one; a long
+//! one weighs by its bytes, one that is answered with a list by its list. A client that does not take its replies
+//! stops being read for the same reason.
 
 use std::collections::HashMap;
 use std::io;
@@ -19,13 +20,13 @@ use suanpan_core::{Command, Query, Rejection, Reply, Request};
 use suanpan_engine::{BATCH_REQUESTS_MAX, Batch, Caller, Completed, Engine, Lsn, Refused};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::gateway::Gateway;
 use crate::tcp::TcpLimits;
 use crate::wire::{
-    FRAME_BYTES_MAX, FRAME_LISTS_MAX, FRAME_QUERIES_MAX, HEADER_BYTES, Header, Kind, WireError, first_frame,
-    read_requests, write_error, write_replies,
+    FRAME_BYTES_MAX, FRAME_LISTS_MAX, FRAME_QUERIES_MAX, FRAME_REQUESTS_MAX, HEADER_BYTES, Header, Kind,
+    WireError, first_frame, read_requests, write_error, write_replies,
 };
 
 /// What is read at once when no frame is half here.
@@ -33,6 +34,19 @@ const READ_BYTES: usize = 64 * 1024;
 
 /// Replies are gathered up to this before they are written.
 const WRITE_BYTES: usize = 1 << 20;
+
+/// Bytes of a frame that weigh as much as a request.
+const BYTES_A_WEIGHT: usize = 512;
+
+/// What a request weighs that is answered with a list, or with a channel's whole zone.
+const LIST_WEIGHT: usize = 100;
+
+/// A bundle ends when it weighs so much.
+const BUNDLE_WEIGHT: usize = BATCH_REQUESTS_MAX;
+
+/// What the heaviest bundle weighs: one that is not full takes one more frame.
+pub(crate) const BUNDLE_WEIGHT_MAX: usize =
+    BUNDLE_WEIGHT + FRAME_BYTES_MAX / BYTES_A_WEIGHT + FRAME_REQUESTS_MAX + FRAME_LISTS_MAX * LIST_WEIGHT;
 
 /// Vectors kept for use again.
 const POOLED: usize = 16;
@@ -57,6 +71,8 @@ struct Bundle {
     missing: usize,
     /// The log position at which the replies hold.
     as_of: u64,
+    /// What it takes of the connection's room.
+    weight: usize,
 }
 
 /// What the writer is told.
@@ -167,10 +183,12 @@ struct Reader {
 impl Reader {
     async fn run<R: AsyncRead + Unpin>(&mut self, mut incoming: R) -> End {
         let mut buffer = BytesMut::with_capacity(READ_BYTES);
+        // When the frame that has begun must be here in whole.
+        let mut deadline = None;
         loop {
             loop {
                 match self.take(&mut buffer).await {
-                    Ok(true) => {}
+                    Ok(true) => deadline = None,
                     Ok(false) => break,
                     Err(end) => return end,
                 }
@@ -179,10 +197,15 @@ impl Reader {
             let begun = buffer.first_chunk::<HEADER_BYTES>().and_then(|head| Header::read(head).ok());
             let wanted = begun.map_or(READ_BYTES, |header| header.length - buffer.len());
             buffer.reserve(wanted.max(READ_BYTES / 2));
+            // Between frames a client may be idle as long as it likes; within one it may not.
             let idle = buffer.is_empty();
             let reading = incoming.read_buf(&mut buffer);
-            // Between frames a client may be idle as long as it likes; within one it may not.
-            let read = if idle { Ok(reading.await) } else { timeout(self.slowest, reading).await };
+            let read = if idle {
+                Ok(reading.await)
+            } else {
+                let until = *deadline.get_or_insert_with(|| Instant::now() + self.slowest);
+                timeout_at(until, reading).await
+            };
             match read {
                 Ok(Ok(bytes)) if bytes > 0 => {}
                 _ => return End::Closed,
@@ -204,26 +227,27 @@ impl Reader {
                 Err(error) => return Err(error.into()),
             }
         }
-        let Sorter { bundle, batches, alone } = sorter;
+        let Sorter { bundle, batches, alone, .. } = sorter;
         if bundle.routes.is_empty() && alone.is_none() {
             batches.into_iter().for_each(|unused| self.pool.give_requests(unused));
             return Ok(false);
         }
         if !bundle.routes.is_empty() {
-            self.wait_for_room(bundle.routes.len()).await?;
+            self.wait_for_room(bundle.weight).await?;
             self.hand_over(bundle, batches);
         }
-        if let Some((id, request)) = alone {
-            self.wait_for_room(1).await?;
-            self.carry_out_alone(id, request);
+        if let Some((id, request, weight)) = alone {
+            self.wait_for_room(weight).await?;
+            self.carry_out_alone(id, request, weight);
         }
         Ok(true)
     }
 
     /// Waits while too much of this client's is in flight; refused when the writer has given up.
-    async fn wait_for_room(&mut self, requests: usize) -> Result<(), End> {
-        let requests = u32::try_from(requests).unwrap_or(u32::MAX);
-        self.room.acquire_many(requests).await.map_err(|_| End::Closed)?.forget();
+    async fn wait_for_room(&mut self, weight: usize) -> Result<(), End> {
+        assert!(weight <= BUNDLE_WEIGHT_MAX, "a bundle heavier than any may be");
+        let weight = u32::try_from(weight).unwrap_or(u32::MAX);
+        self.room.acquire_many(weight).await.map_err(|_| End::Closed)?.forget();
         self.token += 1;
         Ok(())
     }
@@ -249,7 +273,7 @@ impl Reader {
     }
 
     /// Carries out a request that concerns more than one shard, beside everything else.
-    fn carry_out_alone(&self, id: u64, request: Request) {
+    fn carry_out_alone(&self, id: u64, request: Request, weight: usize) {
         let (gateway, events, token) = (self.gateway.clone(), self.events.clone(), self.token);
         tokio::spawn(async move {
             let reply = match request {
@@ -262,8 +286,13 @@ impl Reader {
                 Request::Query(Query::Totals) => gateway.totals_reply().await,
                 _ => Reply::Rejected(Rejection::InvalidRequest, None),
             };
-            let bundle =
-                Bundle { frames: vec![(id, 1)], routes: vec![HERE], here: vec![reply], ..Bundle::default() };
+            let bundle = Bundle {
+                frames: vec![(id, 1)],
+                routes: vec![HERE],
+                here: vec![reply],
+                weight,
+                ..Bundle::default()
+            };
             let _ = events.send(Event::Bundle(token, bundle));
         });
     }
@@ -273,14 +302,17 @@ impl Reader {
 struct Sorter {
     bundle: Bundle,
     batches: Vec<Vec<Request>>,
-    /// A request that concerns more than one shard, and its frame's mark; ends the bundle.
-    alone: Option<(u64, Request)>,
+    /// A request that concerns more than one shard, its frame's mark, and what it weighs; ends the bundle.
+    alone: Option<(u64, Request, usize)>,
+    /// Looks and lists in the bundle.
+    queries: usize,
+    lists: usize,
 }
 
 impl Sorter {
     fn new(shards: usize, pool: &Pool) -> Self {
         let batches = (0..shards).map(|_| pool.requests.pop().unwrap_or_default()).collect();
-        Self { bundle: Bundle::default(), batches, alone: None }
+        Self { bundle: Bundle::default(), batches, alone: None, queries: 0, lists: 0 }
     }
 
     fn count(&self) -> usize {
@@ -289,7 +321,10 @@ impl Sorter {
 
     /// Takes the first frame of the buffer, if it is whole and still fits the bundle.
     fn take(&mut self, buffer: &mut BytesMut, engine: &Engine) -> Result<bool, WireError> {
-        if self.alone.is_some() {
+        let full = self.bundle.weight >= BUNDLE_WEIGHT
+            || self.queries >= FRAME_QUERIES_MAX
+            || self.lists >= FRAME_LISTS_MAX;
+        if full || self.alone.is_some() {
             return Ok(false);
         }
         let Some((header, body)) = first_frame(buffer)? else {
@@ -309,10 +344,11 @@ impl Sorter {
     fn sort(&mut self, header: &Header, body: &[u8], engine: &Engine) -> Result<(), WireError> {
         self.bundle.routes.reserve(usize::from(header.count));
         let (mut queries, mut lists) = (0, 0);
+        let weight = usize::from(header.count).max(header.length / BYTES_A_WEIGHT);
         read_requests(header, body, |request| {
             if needs_all(&request) {
                 if header.count == 1 {
-                    self.alone = Some((header.id, request));
+                    self.alone = Some((header.id, request, weight + LIST_WEIGHT));
                 } else {
                     self.refuse();
                 }
@@ -320,7 +356,7 @@ impl Sorter {
             }
             if let Request::Query(query) = &request {
                 queries += 1;
-                lists += usize::from(matches!(query, Query::OrderRefunds(..)));
+                lists += usize::from(matches!(query, Query::OrderRefunds(..) | Query::Channel(_)));
             }
             if queries > FRAME_QUERIES_MAX || lists > FRAME_LISTS_MAX {
                 return self.refuse();
@@ -335,6 +371,9 @@ impl Sorter {
         })?;
         if self.alone.is_none() {
             self.bundle.frames.push((header.id, header.count));
+            self.bundle.weight += weight + lists.min(FRAME_LISTS_MAX) * LIST_WEIGHT;
+            self.queries += queries;
+            self.lists += lists;
         }
         self.bundle.missing = self.batches.iter().filter(|batch| !batch.is_empty()).count();
         Ok(())
@@ -400,11 +439,13 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
             let slow = |_| io::Error::from(io::ErrorKind::TimedOut);
             timeout(self.slowest, self.outgoing.write_all(&self.bytes)).await.map_err(slow)??;
             self.bytes.clear();
+            // One large answer does not make a connection large for good.
+            self.bytes.shrink_to(2 * WRITE_BYTES);
         }
         Ok(())
     }
 
-    /// Takes note of a bundle; how many requests that answered.
+    /// Takes note of a bundle; how much weight that answered.
     fn bundle(&mut self, token: u64, mut bundle: Bundle) -> usize {
         if bundle.missing == 0 {
             return self.answer(&mut bundle);
@@ -413,7 +454,7 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
         0
     }
 
-    /// Takes a shard's part; how many requests that answered.
+    /// Takes a shard's part; how much weight that answered.
     fn part(&mut self, completed: Completed) -> usize {
         let Completed { token, shard, requests, replies, as_of } = completed;
         self.pool.give_requests(requests);
@@ -457,7 +498,7 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
         for part in bundle.parts.drain(..) {
             self.pool.give_replies(part);
         }
-        bundle.routes.len()
+        bundle.weight
     }
 }
 

@@ -1,6 +1,5 @@
 //! The binary protocol's port: connections are taken, greeted, counted and served.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,17 +16,26 @@ use crate::wire::{
     read_client_hello,
 };
 
-/// What bounds the binary port. At the defaults, connections that all send as much as they may hold at most a
-/// frame and eight full batches each, about 12 MiB.
+/// What bounds the binary port. At the defaults a connection that sends as much as it may holds at most a frame, the
+/// weight of eight full batches in flight (about 35 MiB if every byte of it is text, 7 MiB of payments), and their
+/// replies; after a burst it keeps room for some batches.
 #[derive(Debug, Clone, Copy)]
 pub struct TcpLimits {
     /// Connections at a time; more are told so and closed.
     pub connections_max: usize,
-    /// Requests of one connection that were read and not answered, at least one full batch.
+    /// Weight of the requests of one connection that were read and not answered. A request weighs one, or by its
+    /// frame's bytes if that is more, 512 to one; a list weighs a hundred. At least what the heaviest bundle weighs,
+    /// some 26,000.
     pub requests_in_flight_max: usize,
     /// How long a hello or a frame may take once it has begun, and a reply to be taken.
     pub frame_timeout: Duration,
 }
+
+/// Connections over the limit that are told so at a time.
+const REFUSALS_MAX: usize = 64;
+
+/// How long to wait when the system has no more connections to give.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 impl Default for TcpLimits {
     fn default() -> Self {
@@ -41,41 +49,33 @@ impl Default for TcpLimits {
 
 /// Serves the port until the future is dropped.
 ///
-/// # Errors
-/// When the listener fails for good; the failures of single connections are theirs.
-///
 /// # Panics
-/// When `requests_in_flight_max` is less than a full batch.
-pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, limits: TcpLimits) -> io::Result<()> {
-    assert!(limits.requests_in_flight_max >= BATCH_REQUESTS_MAX);
+/// When `requests_in_flight_max` is less than the heaviest bundle weighs.
+pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, limits: TcpLimits) {
+    assert!(limits.requests_in_flight_max >= session::BUNDLE_WEIGHT_MAX);
     let room = Arc::new(Semaphore::new(limits.connections_max));
+    let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
-            Err(error) if is_passing(&error) => {
+            Err(error) => {
+                // Of this connection, or for want of something that others will give back; the port stays open.
                 tracing::warn!(%error, "a connection could not be taken");
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
-            Err(error) => return Err(error),
         };
-        let permit = room.clone().try_acquire_owned().ok();
-        tokio::spawn(greet(stream, gateway.clone(), limits, permit));
+        if let Ok(permit) = room.clone().try_acquire_owned() {
+            tokio::spawn(greet(stream, gateway.clone(), limits, Some(permit)));
+        } else if let Ok(refusal) = refusals.clone().try_acquire_owned() {
+            let gateway = gateway.clone();
+            tokio::spawn(async move {
+                greet(stream, gateway, limits, None).await;
+                drop(refusal);
+            });
+        }
+        // Beyond that a connection is closed without a word.
     }
-}
-
-/// Whether accepting may work again: the process is out of files, or the client was gone already.
-fn is_passing(error: &io::Error) -> bool {
-    const ENFILE: i32 = 23;
-    const EMFILE: i32 = 24;
-    matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
-        || matches!(
-            error.kind(),
-            io::ErrorKind::ConnectionAborted
-                | io::ErrorKind::ConnectionReset
-                | io::ErrorKind::Interrupted
-                | io::ErrorKind::OutOfMemory
-        )
 }
 
 async fn greet(

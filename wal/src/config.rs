@@ -33,7 +33,7 @@ pub enum Backend {
 pub struct LogConfig {
     /// The folder that holds the segment files and nothing else. Made when it is not there.
     pub dir: PathBuf,
-    /// Bytes per segment file: a power of two from 64 KiB to 1 GiB. A log keeps the size it was made with.
+    /// Bytes per segment file of a new log: a power of two from 64 KiB to 1 GiB. A log keeps the size it was made with.
     pub segment_size: u64,
     /// How many empty segments are kept ready beyond the one being written, 1 to 64.
     pub ready_segments: u32,
@@ -84,15 +84,6 @@ impl LogConfig {
             return refuse("segment_size", "is too small for so many streams");
         }
         Ok(geometry)
-    }
-
-    /// The reserve, scaled down for logs of tiny segments: four segments are plenty to warn by.
-    pub(crate) fn reserve_bytes_scaled(&self) -> u64 {
-        if self.reserve_bytes == RESERVE_BYTES_DEFAULT {
-            self.reserve_bytes.min(4 * self.segment_size)
-        } else {
-            self.reserve_bytes
-        }
     }
 }
 

@@ -88,14 +88,15 @@ pub enum OpenError {
     },
     /// The log was made with segments of another size.
     #[error(
-        "{path}: the log has segments of {stored} bytes, configured are {configured}; set segment_size to {stored}"
+        "{path}: this segment says it has {stored} bytes, the log's first one {configured}: they are not of one log; \
+         restore the file from where it belongs"
     )]
     SegmentSize {
         /// A segment file.
         path: PathBuf,
-        /// The log's segment size in bytes.
+        /// The size in its header, in bytes.
         stored: u64,
-        /// The configured one.
+        /// The size that the log's lowest segment states.
         configured: u64,
     },
 }

@@ -50,7 +50,26 @@ pub(crate) enum PrepareError {
     Stopped,
 }
 
-/// Makes an empty segment file in `dir`, durable under its name, and maps it.
+/// Whether an error says only that something is short that others may give back: space, files, memory. No byte of
+/// the log is at stake while a segment is being prepared, so it is tried again.
+fn is_passing(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let errno = Errno::from_io_error(error);
+    matches!(
+        errno,
+        Some(
+            Errno::NOSPC
+                | Errno::DQUOT
+                | Errno::MFILE
+                | Errno::NFILE
+                | Errno::NOMEM
+                | Errno::INTR
+                | Errno::NOBUFS
+        )
+    )
+}
+
+/// Makes an empty segment file in `dir`, durable under its name, and takes it.
 pub(crate) fn prepare(
     dir: &Path,
     prepared: Prepared,
@@ -70,20 +89,31 @@ pub(crate) fn prepare(
         Err(error) => {
             // Best effort: a temporary file left over is removed at the next start.
             let _ = fs::remove_file(&temporary);
-            return Err(match error.kind() {
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                    PrepareError::NoSpace { needed_bytes, free_bytes }
-                }
-                _ => PrepareError::Io { doing: "preparing segment", path: temporary, source: error },
+            return Err(match is_passing(&error) {
+                true => PrepareError::NoSpace { needed_bytes, free_bytes },
+                false => PrepareError::Io { doing: "preparing segment", path: temporary, source: error },
             });
         }
     };
     let path = segment::path(dir, prepared.number);
-    let io = |source| PrepareError::Io { doing: "preparing segment", path: path.clone(), source };
+    let named =
+        name(dir, &temporary, &path).and_then(|()| Segment::new(path.clone(), file, prepared, backend));
+    named.map_err(|source| {
+        // Not in the table yet, so nobody has it: it goes, and is made again.
+        let removed = fs::remove_file(&path).or_else(|_| fs::remove_file(&temporary));
+        match is_passing(&source) && removed.is_ok() {
+            true => PrepareError::NoSpace { needed_bytes, free_bytes },
+            false => PrepareError::Io { doing: "preparing segment", path, source },
+        }
+    })
+}
+
+/// Gives a file its name, durably. The folder is opened first: what can be short is short before anything changes.
+fn name(dir: &Path, temporary: &Path, path: &Path) -> io::Result<()> {
     assert!(!path.exists(), "a segment is prepared once");
-    fs::rename(&temporary, &path).map_err(io)?;
-    segment::sync_dir(dir).map_err(io)?;
-    Segment::new(path.clone(), file, prepared, backend).map_err(io)
+    let folder = File::open(dir)?;
+    fs::rename(temporary, path)?;
+    folder.sync_all()
 }
 
 fn write_zeros(path: &Path, prepared: &Prepared, go_on: &dyn Fn() -> bool) -> io::Result<Option<File>> {

@@ -70,7 +70,6 @@ pub struct CutTail {
 /// One segment file with its header read.
 struct Found {
     path: PathBuf,
-    file: File,
     prepared: Prepared,
     active: Option<Active>,
     untouched: bool,
@@ -84,6 +83,9 @@ impl Recovery {
     /// When anything that had been durable is damaged or missing, when the files are not this log's, or cannot be
     /// read. Nothing has been changed then, nor is it when all is well.
     pub fn open(config: LogConfig) -> Result<Recovery, OpenError> {
+        config.check()?;
+        let segment_size = stored_segment_size(&config.dir).unwrap_or(config.segment_size);
+        let config = LogConfig { segment_size, ..config };
         let geometry = config.check()?;
         let found = find(&config.dir, geometry)?;
         let log_id = match found.values().next() {
@@ -100,7 +102,8 @@ impl Recovery {
         let mut maps = Vec::new();
         for (number, segment) in &found {
             if segment.active.is_some() && *number <= last {
-                maps.push(ReadMap::new(&segment.file).map_err(io_error("mapping", &segment.path))?);
+                let mapped = File::open(&segment.path).and_then(|file| ReadMap::new(&file));
+                maps.push(mapped.map_err(io_error("mapping", &segment.path))?);
             }
         }
         let report = Report {
@@ -135,6 +138,11 @@ impl Recovery {
         Lsn::new(self.end)
     }
 
+    /// Bytes per segment file: what the log was made with, whatever it was opened with.
+    pub fn segment_size(&self) -> u64 {
+        self.geometry.segment_size()
+    }
+
     /// The log's id, random when it was made; a snapshot notes it to know its log.
     pub fn log_id(&self) -> u128 {
         self.log_id
@@ -144,6 +152,16 @@ impl Recovery {
     pub fn report(&self) -> &Report {
         &self.report
     }
+}
+
+/// The segment size that the lowest segment's header states, if there is one that can be read. If it cannot, opening
+/// says why.
+fn stored_segment_size(dir: &Path) -> Option<u64> {
+    let paths = fs::read_dir(dir).ok()?.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+    let (_, lowest) = paths.filter_map(|path| Some((segment::number_in(&path)?, path))).min()?;
+    let mut header = [0; SEGMENT_HEADER_SIZE as usize];
+    File::open(lowest).and_then(|mut file| file.read_exact(&mut header)).ok()?;
+    Prepared::decode(&header).ok().map(|prepared| prepared.segment_size)
 }
 
 /// Reads all segment files' headers. Syncs first: what is read is to be what stays.
@@ -176,6 +194,9 @@ fn find(dir: &Path, geometry: Geometry) -> Result<BTreeMap<u64, Found>, OpenErro
 fn read_header(path: PathBuf, number: u64, geometry: Geometry) -> Result<Found, OpenError> {
     let file = File::open(&path).map_err(io_error("opening", &path))?;
     file.sync_all().map_err(io_error("syncing", &path))?;
+    // After a sync that failed the kernel may hold pages for clean that never reached the disk, and this sync says
+    // nothing of them: what is read below is to come from the disk. Advice only, hence best effort.
+    let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
     let size = file.metadata().map_err(io_error("reading", &path))?.len();
     if size < SEGMENT_HEADER_SIZE {
         return Err(OpenError::WrongSize { path, found: size, expected: geometry.segment_size() });
@@ -201,7 +222,7 @@ fn read_header(path: PathBuf, number: u64, geometry: Geometry) -> Result<Found, 
     }
     let active = Active::decode(&header, &prepared);
     let untouched = segment::is_untouched(&header);
-    Ok(Found { path, file, prepared, active, untouched })
+    Ok(Found { path, prepared, active, untouched })
 }
 
 /// What is in force at the lowest segment's first record.
@@ -286,7 +307,8 @@ fn judge(
 /// Reads a segment into `buffer`: through the file and not a map, so that a read error is an error.
 fn read_all(segment: &Found, buffer: &mut Vec<u8>) -> Result<(), OpenError> {
     buffer.resize(segment.prepared.segment_size as usize, 0);
-    segment.file.read_exact_at(buffer, 0).map_err(io_error("reading", &segment.path))
+    let read = File::open(&segment.path).and_then(|file| file.read_exact_at(buffer, 0));
+    read.map_err(io_error("reading", &segment.path))
 }
 
 fn random_id() -> Result<u128, OpenError> {

@@ -51,7 +51,7 @@ impl Recovery {
             streams: self.config.streams,
             backend: self.config.backend,
         };
-        let shared = Arc::new(Shared::new(run, self.end, self.config.reserve_bytes_scaled(), on_poison));
+        let shared = Arc::new(Shared::new(run, self.end, self.config.reserve_bytes, on_poison));
         if self.end_active {
             shared.add(self.open_last()?);
         }

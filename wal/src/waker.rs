@@ -29,7 +29,7 @@ impl Waker {
     /// Sleeps until woken, or for `timeout`, unless `work` finds something to do.
     pub(crate) fn sleep(&self, timeout: Option<Duration>, work: impl FnOnce() -> bool) {
         assert!(self.sleeper.get().is_some(), "registered before sleeping");
-        self.asleep.store(true, Ordering::Relaxed);
+        self.asleep.store(true, Ordering::Release);
         fence(Ordering::SeqCst);
         if !work() {
             match timeout {
@@ -45,8 +45,8 @@ impl Waker {
     pub(crate) fn wake(&self) {
         fence(Ordering::SeqCst);
         // The swap lets one of many wakers make the system call.
-        if self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::Relaxed) {
-            // Acquiring the handle is OnceLock's own business; it was set before anyone slept.
+        if self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::Acquire) {
+            // The handle was set before anyone slept, and the swap took the sleeper's own store.
             if let Some(sleeper) = self.sleeper.get() {
                 sleeper.unpark();
             }
