@@ -227,6 +227,38 @@ fn a_second_engine_on_the_folder_is_refused_by_name() {
     drop(first);
 }
 
+/// A shard that panics takes nobody with it into a wait without end: all is answered unknown, and the engine stops.
+#[test]
+fn a_panic_ends_in_answers_and_an_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let (failed_in, failed) = channel();
+    let failed_in = Mutex::new(failed_in);
+    let engine = Engine::start(&config(folder.path(), 2), move |reason| {
+        failed_in.lock().unwrap().send(reason.to_owned()).unwrap();
+    })
+    .unwrap();
+    open_shop(&engine);
+    // A time that no calendar has is a bug of the caller's, which the core asserts against.
+    engine.clock().stop_at(Some(suanpan_core::Timestamp(i64::MAX)));
+    let shard = engine.shard_of(MerchantId(1));
+    let (caller, completed) = inbox();
+    for token in 0..3 {
+        let batch =
+            Batch { requests: vec![payment(1, token)], replies: Vec::new(), token, caller: caller.clone() };
+        if let Err(refused) = engine.submit(shard, batch) {
+            assert_eq!(refused.why, Rejection::Unknown);
+        }
+    }
+    assert!(failed.recv().unwrap().contains("calendar"));
+    assert!(engine.totals().is_none(), "a shard is gone");
+    assert!(matches!(engine.health(), Health::Failed(_)));
+    drop(caller);
+    for answered in completed.try_iter() {
+        assert_eq!(answered.replies, [Reply::Rejected(Rejection::Unknown, None)]);
+    }
+    assert!(engine.stop().is_err());
+}
+
 /// Without room on the disk, commands are refused before they touch anything, looks are answered, and it passes by
 /// itself. On a file system in memory, whose free space is nobody else's to change.
 #[test]

@@ -186,6 +186,56 @@ fn looks_are_bounded_in_each_frame() {
     assert!(matches!(replies[0], Reply::Balances(_)));
 }
 
+/// Frames that came together are one piece of work, whose looks and lists are bounded however many frames they are in:
+/// all of them are answered, some in the next piece.
+#[test]
+fn lists_in_many_frames_are_all_answered() {
+    let server = server(TcpLimits::default());
+    let client = server.client();
+    open_shop(&server, &client);
+    assert!(matches!(server.ask(&client, vec![payment(1, 1)])[..], [Reply::Done(_)]));
+    let list = Request::Query(Query::OrderRefunds(MerchantId(1), "N1".parse().unwrap(), None));
+    let mut bytes = Vec::new();
+    for id in 0..500 {
+        suanpan_net::wire::write_requests(id, &vec![list.clone()], &mut bytes).unwrap();
+    }
+    let mut socket = server.socket();
+    socket.write_all(&bytes).unwrap();
+    let (mut answer, mut chunk, mut seen) = (Vec::new(), [0; 4096], std::collections::BTreeSet::new());
+    while seen.len() < 500 {
+        let read = socket.read(&mut chunk).unwrap();
+        assert!(read > 0, "closed after {}", seen.len());
+        answer.extend_from_slice(&chunk[..read]);
+        while let Some((header, body)) = first_frame(&answer).unwrap() {
+            let mut replies = Vec::new();
+            suanpan_net::wire::read_replies(&header, body, |reply| replies.push(reply)).unwrap();
+            assert_eq!(replies, [Reply::Refunds { page: vec![], has_more: false }]);
+            seen.insert(header.id);
+            answer.drain(..header.length);
+        }
+    }
+}
+
+/// Text weighs by its bytes: frames of little but text are served, one after the other.
+#[test]
+fn frames_full_of_text_are_served_and_refused_one_by_one() {
+    let server = server(TcpLimits::default());
+    let client = server.client();
+    open_shop(&server, &client);
+    let long = "x".repeat(3 << 20);
+    let named = move |n: usize| Request::Query(Query::ChannelNamed(format!("{n}{long}")));
+    let asked: Vec<_> = (0..30)
+        .map(|n| {
+            let (client, request) = (client.clone(), named(n));
+            server.runtime.spawn(async move { client.ask(vec![request]).await.unwrap() })
+        })
+        .collect();
+    for answer in asked {
+        let replies = server.runtime.block_on(answer).unwrap();
+        assert_eq!(replies, [Reply::Rejected(Rejection::ChannelNotFound, None)]);
+    }
+}
+
 #[test]
 fn too_many_at_once_is_the_callers_error() {
     let server = server(TcpLimits::default());

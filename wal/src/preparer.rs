@@ -223,3 +223,21 @@ impl Preparer {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::io::Errno;
+
+    /// What is short passes; what is broken does not.
+    #[test]
+    fn only_want_passes() {
+        for passing in [Errno::NOSPC, Errno::DQUOT, Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::INTR] {
+            assert!(is_passing(&passing.into()), "{passing}");
+        }
+        for broken in [Errno::IO, Errno::ROFS, Errno::ACCESS, Errno::NOENT, Errno::BADF] {
+            assert!(!is_passing(&broken.into()), "{broken}");
+        }
+        assert!(!is_passing(&io::Error::other("short write")));
+    }
+}
