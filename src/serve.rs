@@ -88,7 +88,10 @@ async fn serve(settings: Settings, stop_with_stdin: bool) -> Result<(), ServeErr
     };
     // After a failure nothing is promised any more, and a thread that does not end must not keep the process up.
     outcome?;
-    match tokio::task::spawn_blocking(move || engine.stop()).await {
+    let stopping = engine.clone();
+    let stopped = tokio::task::spawn_blocking(move || stopping.stop()).await;
+    tracing::debug!(syncs = engine.syncs(), log_end = engine.durable().get(), "stopped");
+    match stopped {
         Ok(Ok(())) => Ok(()),
         Ok(Err(reason)) => Err(ServeError::Failed(reason)),
         Err(error) => Err(ServeError::Failed(error.to_string())),

@@ -162,6 +162,7 @@ impl Preparer {
                 return Ok(());
             }
             self.remove_released()?;
+            shared.bury();
             let mut timeout = None;
             if self.is_wanting() {
                 match self.prepare_next() {

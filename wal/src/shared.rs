@@ -39,6 +39,9 @@ pub(crate) struct Shared {
     /// The segments that may still be written or synced, in order of their numbers. Locked when a thread moves
     /// from one segment to the next, not per record.
     segments: Mutex<VecDeque<Arc<Segment>>>,
+    /// Those that were retired, kept until no writer holds them: giving a segment's memory back takes milliseconds,
+    /// which are the preparer's to spend and not a writer's.
+    retired: Mutex<Vec<Arc<Segment>>>,
     /// Syncs that were made, of whatever size.
     pub(crate) syncs: AtomicU64,
     pub(crate) committer: Waker,
@@ -69,6 +72,7 @@ impl Shared {
             proven: AtomicU64::new(next),
             ready_end: CachePadded::new(AtomicU64::new(run.geometry.segment(next))),
             segments: Mutex::default(),
+            retired: Mutex::default(),
             syncs: AtomicU64::new(0),
             committer: Waker::default(),
             preparer: Waker::default(),
@@ -104,7 +108,21 @@ impl Shared {
     /// Takes the oldest segment, full and synced, out of the table. Writers that still hold it have filled it.
     pub(crate) fn retire(&self, number: u64) {
         let retired = lock(&self.segments).pop_front();
-        assert_eq!(retired.map(|segment| segment.number()), Some(number), "segments are retired in order");
+        assert_eq!(
+            retired.as_ref().map(|segment| segment.number()),
+            Some(number),
+            "segments are retired in order"
+        );
+        lock(&self.retired).extend(retired);
+    }
+
+    /// Gives back the memory of retired segments that nobody else holds any more.
+    pub(crate) fn bury(&self) {
+        let (gone, held) = std::mem::take(&mut *lock(&self.retired))
+            .into_iter()
+            .partition::<Vec<_>, _>(|segment| Arc::strong_count(segment) == 1);
+        lock(&self.retired).extend(held);
+        drop(gone);
     }
 
     pub(crate) fn ready_end(&self) -> u64 {
