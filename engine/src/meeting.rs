@@ -47,8 +47,11 @@ pub(crate) struct Meeting {
 impl Invitation {
     /// The shard's part: says what it knows and waits for the decision; `None` is to go on as before.
     pub(crate) fn attend(self, shard: u16, totals: ShardTotals, last: Lsn) -> Option<Decision> {
-        self.arrivals.send(Arrival { totals, last, shard }).ok()?;
-        self.decisions.recv().ok()
+        let Self { arrivals, decisions } = self;
+        arrivals.send(Arrival { totals, last, shard }).ok()?;
+        // The line closes when all have arrived or gone: whoever waits here must not hold it open for one that is gone.
+        drop(arrivals);
+        decisions.recv().ok()
     }
 }
 
