@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use clap::Args;
 use suanpan_core::{
-    ChannelId, ChannelTerms, Command, Currency, Cycle, MerchantId, MerchantTerms, Number, Payment, Preset,
-    Query, Rate, Receipt, Refund, Rejection, Reply, Request, Rounding, ShardTotals, Void, Zone,
+    ChannelId, ChannelTerms, Command, Currency, MerchantId, MerchantTerms, Number, Payment, Preset, Query,
+    Rate, Receipt, Refund, Rejection, Reply, Request, ShardTotals, Void, Zone,
 };
 use suanpan_net::{Client, ClientError};
 use tokio::task::JoinSet;
@@ -174,25 +174,9 @@ async fn open(client: &Client, town: &[Shop]) -> Result<ChannelId, DemoError> {
     };
     for shop in town {
         let terms = MerchantTerms {
-            merchant: shop.id,
             name: shop.name.to_owned(),
-            currency: Currency(*b"CNY"),
-            status: Default::default(),
-            platform: None,
             fee_rate: Rate(shop.fee),
-            fee_rounding: Rounding::HalfUp,
-            fee_min: 0,
-            fee_max: None,
-            fee_refund: Default::default(),
-            platform_fee_rate: Rate(0),
-            cycle: Cycle::Business(1),
-            mode: Default::default(),
-            settle_min: 0,
-            advance_fee_rate: Rate(0),
-            refund_funding: Default::default(),
-            discount_refund: Default::default(),
-            max_split_rate: Rate(1_000_000),
-            limits: Default::default(),
+            ..MerchantTerms::new(shop.id, Currency(*b"CNY"))
         };
         match client.ask_one(Request::Command(Command::PutMerchant(Box::new(terms)))).await? {
             Reply::Done(Receipt::Merchant { .. }) => {}

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 
 use common::Server;
 use suanpan_core::{
-    ChannelTerms, Command, Currency, Cycle, MerchantId, MerchantTerms, Number, Payment, Preset, Query, Rate,
-    Receipt, Refund, Reply, Request, Rounding, Void, Zone,
+    ChannelTerms, Command, Currency, MerchantId, MerchantTerms, Number, Payment, Preset, Query, Rate,
+    Receipt, Refund, Reply, Request, Void, Zone,
 };
 use suanpan_net::Client;
 
@@ -118,25 +118,8 @@ async fn open_shop(client: &Client) {
     assert!(matches!(put, Reply::Done(_)), "{put:?}");
     let merchants = (1..=MERCHANTS).map(|id| {
         Request::Command(Command::PutMerchant(Box::new(MerchantTerms {
-            merchant: MerchantId(id),
-            name: String::new(),
-            currency: Currency(*b"CNY"),
-            status: Default::default(),
-            platform: None,
             fee_rate: Rate(6_000),
-            fee_rounding: Rounding::HalfUp,
-            fee_min: 0,
-            fee_max: None,
-            fee_refund: Default::default(),
-            platform_fee_rate: Rate(0),
-            cycle: Cycle::Business(1),
-            mode: Default::default(),
-            settle_min: 0,
-            advance_fee_rate: Rate(0),
-            refund_funding: Default::default(),
-            discount_refund: Default::default(),
-            max_split_rate: Rate(1_000_000),
-            limits: Default::default(),
+            ..MerchantTerms::new(MerchantId(id), Currency(*b"CNY"))
         })))
     });
     let made = client.ask(merchants.collect()).await.unwrap();

@@ -4,8 +4,8 @@
 use std::hint::black_box;
 
 use suanpan_core::{
-    ChannelId, ChannelTerms, Command, Currency, Cycle, Date, Key, Ledger, MerchantId, MerchantTerms, Number,
-    Payment, Preset, Rate, Receipt, Refund, Reply, Rounding, Timestamp, Zone,
+    ChannelId, ChannelTerms, Command, Currency, Date, Key, Ledger, MerchantId, MerchantTerms, Number,
+    Payment, Preset, Rate, Receipt, Refund, Reply, Timestamp, Zone,
 };
 
 use crate::BenchError;
@@ -48,25 +48,9 @@ pub fn channel() -> ChannelTerms {
 /// The terms of each merchant.
 pub fn merchants() -> impl Iterator<Item = MerchantTerms> {
     (0..MERCHANTS).map(|place| MerchantTerms {
-        merchant: MerchantId(FIRST_MERCHANT + place),
         name: format!("Load {place}"),
-        currency: Currency(*b"CNY"),
-        status: Default::default(),
-        platform: None,
         fee_rate: Rate(6_000),
-        fee_rounding: Rounding::HalfUp,
-        fee_min: 0,
-        fee_max: None,
-        fee_refund: Default::default(),
-        platform_fee_rate: Rate(0),
-        cycle: Cycle::Business(1),
-        mode: Default::default(),
-        settle_min: 0,
-        advance_fee_rate: Rate(0),
-        refund_funding: Default::default(),
-        discount_refund: Default::default(),
-        max_split_rate: Rate(1_000_000),
-        limits: Default::default(),
+        ..MerchantTerms::new(MerchantId(FIRST_MERCHANT + place), Currency(*b"CNY"))
     })
 }
 

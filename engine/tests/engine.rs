@@ -6,8 +6,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
 use suanpan_core::{
-    ChannelId, ChannelTerms, Command, Currency, Cycle, Date, MerchantId, MerchantTerms, Number, Payment,
-    Preset, Query, Rate, Receipt, Rejection, Reply, Request, Rounding, SetDate, ShardTotals, Zone,
+    ChannelId, ChannelTerms, Command, Currency, Date, MerchantId, MerchantTerms, Number, Payment, Preset,
+    Query, Rate, Receipt, Rejection, Reply, Request, SetDate, ShardTotals, Zone,
 };
 use suanpan_engine::{Batch, Caller, Completed, Engine, EngineConfig, Health, Refused};
 
@@ -48,27 +48,7 @@ fn ask(engine: &Engine, shard: u16, requests: Vec<Request>) -> Vec<Reply> {
 }
 
 fn terms(id: u64) -> Box<MerchantTerms> {
-    Box::new(MerchantTerms {
-        merchant: MerchantId(id),
-        name: String::new(),
-        currency: Currency(*b"CNY"),
-        status: Default::default(),
-        platform: None,
-        fee_rate: Rate(6_000),
-        fee_rounding: Rounding::HalfUp,
-        fee_min: 0,
-        fee_max: None,
-        fee_refund: Default::default(),
-        platform_fee_rate: Rate(0),
-        cycle: Cycle::Business(1),
-        mode: Default::default(),
-        settle_min: 0,
-        advance_fee_rate: Rate(0),
-        refund_funding: Default::default(),
-        discount_refund: Default::default(),
-        max_split_rate: Rate(1_000_000),
-        limits: Default::default(),
-    })
+    Box::new(MerchantTerms { fee_rate: Rate(6_000), ..MerchantTerms::new(MerchantId(id), Currency(*b"CNY")) })
 }
 
 fn payment(id: u64, number: u64) -> Request {

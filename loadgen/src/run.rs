@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use suanpan_core::{
-    ChannelId, ChannelTerms, Command, Currency, Cycle, MerchantId, MerchantTerms, Preset, Query, Rate,
-    Receipt, Reply, Request, Rounding, Zone,
+    ChannelId, ChannelTerms, Command, Currency, MerchantId, MerchantTerms, Preset, Query, Rate, Receipt,
+    Reply, Request, Zone,
 };
 use suanpan_net::wire::FRAME_QUERIES_MAX;
 use suanpan_net::{Client, ClientError, Connection};
@@ -162,26 +162,12 @@ async fn put_merchants(client: &Client, plan: &LoadPlan) -> Result<(), LoadError
 }
 
 fn terms(plan: &LoadPlan, place: u32) -> MerchantTerms {
+    let merchant = MerchantId(plan.first_merchant + u64::from(place));
+    let fee_rate = Rate(FEE_MILLIONTHS as u32);
     MerchantTerms {
-        merchant: MerchantId(plan.first_merchant + u64::from(place)),
         name: format!("Load {place}"),
-        currency: Currency(*b"CNY"),
-        status: Default::default(),
-        platform: None,
-        fee_rate: Rate(FEE_MILLIONTHS as u32),
-        fee_rounding: Rounding::HalfUp,
-        fee_min: 0,
-        fee_max: None,
-        fee_refund: Default::default(),
-        platform_fee_rate: Rate(0),
-        cycle: Cycle::Business(1),
-        mode: Default::default(),
-        settle_min: 0,
-        advance_fee_rate: Rate(0),
-        refund_funding: Default::default(),
-        discount_refund: Default::default(),
-        max_split_rate: Rate(1_000_000),
-        limits: Default::default(),
+        fee_rate,
+        ..MerchantTerms::new(merchant, Currency(*b"CNY"))
     }
 }
 

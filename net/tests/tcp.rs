@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use suanpan_core::{
-    ChannelId, ChannelTerms, Command, Currency, Cycle, Date, MerchantId, MerchantTerms, Number, Payment,
-    Preset, Query, Rate, Receipt, Rejection, Reply, Request, Rounding, SetDate, Zone,
+    ChannelId, ChannelTerms, Command, Currency, Date, MerchantId, MerchantTerms, Number, Payment, Preset,
+    Query, Rate, Receipt, Rejection, Reply, Request, SetDate, Zone,
 };
 use suanpan_engine::{Engine, EngineConfig};
 use suanpan_net::wire::{FRAME_QUERIES_MAX, HEADER_BYTES, HELLO_BYTES, Kind, client_hello, first_frame};
@@ -65,25 +65,10 @@ impl Server {
 
 fn terms(id: u64, platform: Option<u64>) -> Request {
     Request::Command(Command::PutMerchant(Box::new(MerchantTerms {
-        merchant: MerchantId(id),
         name: "shop".to_owned(),
-        currency: Currency(*b"CNY"),
-        status: Default::default(),
         platform: platform.map(MerchantId),
         fee_rate: Rate(6_000),
-        fee_rounding: Rounding::HalfUp,
-        fee_min: 0,
-        fee_max: None,
-        fee_refund: Default::default(),
-        platform_fee_rate: Rate(0),
-        cycle: Cycle::Business(1),
-        mode: Default::default(),
-        settle_min: 0,
-        advance_fee_rate: Rate(0),
-        refund_funding: Default::default(),
-        discount_refund: Default::default(),
-        max_split_rate: Rate(1_000_000),
-        limits: Default::default(),
+        ..MerchantTerms::new(MerchantId(id), Currency(*b"CNY"))
     })))
 }
 

@@ -183,25 +183,9 @@ fn each_field_of_the_header_has_bounds() {
 fn replies_that_are_too_many_are_refused_and_nothing_is_written() {
     let long = "x".repeat(128);
     let shown = Reply::Merchant(Box::new(suanpan_core::MerchantTerms {
-        merchant: MerchantId(1),
         name: long,
-        currency: suanpan_core::Currency(*b"CNY"),
-        status: Default::default(),
-        platform: None,
         fee_rate: suanpan_core::Rate(0),
-        fee_rounding: Default::default(),
-        fee_min: 0,
-        fee_max: None,
-        fee_refund: Default::default(),
-        platform_fee_rate: suanpan_core::Rate(0),
-        cycle: suanpan_core::Cycle::Business(1),
-        mode: Default::default(),
-        settle_min: 0,
-        advance_fee_rate: suanpan_core::Rate(0),
-        refund_funding: Default::default(),
-        discount_refund: Default::default(),
-        max_split_rate: suanpan_core::Rate(0),
-        limits: Default::default(),
+        ..suanpan_core::MerchantTerms::new(MerchantId(1), suanpan_core::Currency(*b"CNY"))
     }));
     let mut bytes = vec![1, 2, 3];
     let frame_full = vec![shown; 8_190];
