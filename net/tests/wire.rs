@@ -3,12 +3,12 @@
 
 use proptest::prelude::*;
 use suanpan_core::{
-    ChannelId, Command, Discounts, MerchantId, Number, Payment, PaymentDetails, Query, Refund, Reply,
-    Request, Timestamp,
+    ChannelId, ChannelTerms, Command, Discounts, MerchantId, Number, Payment, PaymentDetails, Preset, Query,
+    Refund, Reply, Request, Timestamp, Zone, ZoneStep,
 };
 use suanpan_net::wire::{
-    FRAME_BYTES_MAX, HEADER_BYTES, HELLO_BYTES, ServerHello, WireError, client_hello, first_frame,
-    read_client_hello, read_replies, read_requests, write_replies, write_requests,
+    FRAME_BYTES_MAX, FRAME_LISTS_MAX, FRAME_QUERIES_MAX, HEADER_BYTES, HELLO_BYTES, ServerHello, WireError,
+    client_hello, first_frame, read_client_hello, read_replies, read_requests, write_replies, write_requests,
 };
 
 fn number() -> impl Strategy<Value = Number> {
@@ -181,22 +181,28 @@ fn each_field_of_the_header_has_bounds() {
 
 #[test]
 fn replies_that_are_too_many_are_refused_and_nothing_is_written() {
-    let long = "x".repeat(128);
-    let shown = Reply::Merchant(Box::new(suanpan_core::MerchantTerms {
-        name: long,
-        fee_rate: suanpan_core::Rate(0),
-        ..suanpan_core::MerchantTerms::new(MerchantId(1), suanpan_core::Currency(*b"CNY"))
-    }));
+    let steps = (0..1_024).map(|n| ZoneStep { from_s: n, offset_s: 0 }).collect();
+    let zone = Zone { name: "Far/Away".to_owned(), steps };
+    let shown = Reply::Channel(Box::new(ChannelTerms::preset("wechat", Preset::Wechat, zone)));
     let mut bytes = vec![1, 2, 3];
-    let frame_full = vec![shown; 8_190];
-    match write_replies(1, 0, &frame_full[..1_024].to_vec(), &mut Vec::new()) {
-        Ok(()) => {}
-        other => panic!("a full frame of views must fit: {other:?}"),
+    match write_replies(1, 0, &vec![shown.clone(); 400], &mut bytes) {
+        Err(WireError::TooLarge(size)) => assert!(size > FRAME_BYTES_MAX),
+        other => panic!("400 channels of 12 KiB fit a frame of 4 MiB: {other:?}"),
     }
-    if let Err(WireError::TooLarge(size)) = write_replies(1, 0, &frame_full, &mut bytes) {
-        assert!(size > FRAME_BYTES_MAX);
-        assert_eq!(bytes, [1, 2, 3]);
-    }
+    assert_eq!(bytes, [1, 2, 3]);
+    // As many lists as a frame may ask for do fit.
+    assert_eq!(write_replies(1, 0, &vec![shown; FRAME_LISTS_MAX], &mut bytes), Ok(()));
+}
+
+/// As many looks as a frame may ask for are answered in one frame, however long their names.
+#[test]
+fn a_full_frame_of_looks_fits() {
+    let named = suanpan_core::MerchantTerms {
+        name: "x".repeat(128),
+        ..suanpan_core::MerchantTerms::new(MerchantId(1), suanpan_core::Currency(*b"CNY"))
+    };
+    let replies = vec![Reply::Merchant(Box::new(named)); FRAME_QUERIES_MAX];
+    assert_eq!(write_replies(1, 0, &replies, &mut Vec::new()), Ok(()));
 }
 
 #[test]
