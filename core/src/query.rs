@@ -1,5 +1,7 @@
 //! What may be looked up in a shard, and the views that answer it (api.md, "Orders", "Refunds", "Looking").
 
+use std::collections::BTreeMap;
+
 use rkyv::{Archive, Deserialize, Serialize};
 
 use crate::{ChannelId, Currency, Date, MerchantId, Number, Timestamp};
@@ -212,4 +214,30 @@ pub struct ShardTotals {
     pub refunds: u64,
     /// By currency, then account; merchants grouped by kind of account (`merchants:pending` and so on).
     pub accounts: Vec<(Currency, String, i128)>,
+}
+
+impl ShardTotals {
+    /// The totals of all shards, taken at one point of the log, as those of the whole: accounts by currency, then name.
+    ///
+    /// # Panics
+    /// When the shards have different accounting dates: then they were not taken at one point.
+    #[must_use]
+    pub fn sum(shards: Vec<Self>) -> Self {
+        let mut accounts: BTreeMap<(Currency, String), i128> = BTreeMap::new();
+        let accounting_date = shards.first().map(|shard| shard.accounting_date).unwrap_or_default();
+        let mut all = Self { accounting_date, ..Self::default() };
+        for shard in shards {
+            assert!(shard.accounting_date == accounting_date, "one date for all shards");
+            all.took_orders |= shard.took_orders;
+            all.merchants += shard.merchants;
+            all.orders += shard.orders;
+            all.refunds += shard.refunds;
+            for (currency, account, balance) in shard.accounts {
+                *accounts.entry((currency, account)).or_default() += balance;
+            }
+        }
+        all.accounts =
+            accounts.into_iter().map(|((currency, account), sum)| (currency, account, sum)).collect();
+        all
+    }
 }

@@ -70,10 +70,15 @@ impl EngineConfig {
         }
     }
 
-    fn too_small(&self, segment_bytes: u64) -> EngineError {
+    /// Whether segments of that size hold a record of every writer: each may take a quarter of its part of a segment,
+    /// and there are two more writers than shards.
+    fn check_segments(&self, segment_bytes: u64) -> Result<(), EngineError> {
+        if segment_bytes / 4 / (u64::from(self.shards) + 2) >= RECORD_PART_MIN {
+            return Ok(());
+        }
         let given = format!("{segment_bytes} for {} shards", self.shards);
         let bounds = "at least 256 KiB for each shard and two more";
-        EngineError::Setting { what: "the size of a segment", bounds, given }
+        Err(EngineError::Setting { what: "the size of a segment", bounds, given })
     }
 
     fn check(&self) -> Result<(), EngineError> {
@@ -81,11 +86,7 @@ impl EngineConfig {
         if !(1..=SHARDS_MAX).contains(&self.shards) {
             return refuse("shards", "1 to 64", self.shards.to_string());
         }
-        // A record may take a quarter of a segment's part for a writer, and there are two more writers than shards.
-        let part = self.segment_bytes / 4 / (u64::from(self.shards) + 2);
-        if part < RECORD_PART_MIN {
-            return Err(self.too_small(self.segment_bytes));
-        }
+        self.check_segments(self.segment_bytes)?;
         if self.queue_batches == 0 {
             return refuse("queue_batches", "at least 1", self.queue_batches.to_string());
         }
@@ -189,10 +190,7 @@ impl Engine {
             ..LogConfig::new(config.dir.join("log"))
         })?;
         // The size that the folder was made with, if it was.
-        let segment_bytes = recovery.segment_size();
-        if segment_bytes / 4 / (u64::from(config.shards) + 2) < RECORD_PART_MIN {
-            return Err(config.too_small(segment_bytes));
-        }
+        config.check_segments(recovery.segment_size())?;
         let Replayed { ledgers, commands } = replay(&recovery, config.shards, seed())?;
         let report = recovery.report();
         let recovered = Recovered {

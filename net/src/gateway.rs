@@ -4,7 +4,7 @@
 //! copy of facts that never change once they are there, taken from the shards. It is the edge's control plane:
 //! no payment over the binary protocol waits for it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use suanpan_core::{
@@ -197,32 +197,12 @@ impl Gateway {
         moved.await.unwrap_or(Err(Reply::Rejected(Rejection::Unknown, None)))
     }
 
-    /// The totals of all shards at one point of the log.
-    pub async fn totals(self: &Arc<Self>) -> Option<(Vec<ShardTotals>, Lsn)> {
+    /// The totals of all shards together, at one point of the log, and that point; `None` when a shard does not
+    /// answer.
+    pub async fn totals(self: &Arc<Self>) -> Option<(ShardTotals, Lsn)> {
         let this = self.clone();
-        tokio::task::spawn_blocking(move || this.engine.totals()).await.ok().flatten()
-    }
-
-    /// The totals of all shards added up, as one reply.
-    pub async fn totals_reply(self: &Arc<Self>) -> Reply {
-        let Some((shards, _)) = self.totals().await else {
-            return Reply::Rejected(Rejection::Overloaded, None);
-        };
-        let mut accounts: BTreeMap<(Currency, String), i128> = BTreeMap::new();
-        let mut all = ShardTotals::default();
-        for shard in shards {
-            all.accounting_date = shard.accounting_date;
-            all.took_orders |= shard.took_orders;
-            all.merchants += shard.merchants;
-            all.orders += shard.orders;
-            all.refunds += shard.refunds;
-            for (currency, account, balance) in shard.accounts {
-                *accounts.entry((currency, account)).or_default() += balance;
-            }
-        }
-        all.accounts =
-            accounts.into_iter().map(|((currency, account), sum)| (currency, account, sum)).collect();
-        Reply::Totals(Box::new(all))
+        let totals = tokio::task::spawn_blocking(move || this.engine.totals()).await.ok().flatten();
+        totals.map(|(shards, as_of)| (ShardTotals::sum(shards), as_of))
     }
 
     /// What a merchant accrued, summed over the shards; signed.

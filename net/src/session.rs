@@ -283,7 +283,10 @@ impl Reader {
                 Request::Query(Query::Accrued(merchant)) => {
                     gateway.accrued(merchant).await.map_or_else(|reply| reply, Reply::Accrued)
                 }
-                Request::Query(Query::Totals) => gateway.totals_reply().await,
+                Request::Query(Query::Totals) => match gateway.totals().await {
+                    Some((totals, _)) => Reply::Totals(Box::new(totals)),
+                    None => Reply::Rejected(Rejection::Overloaded, None),
+                },
                 _ => Reply::Rejected(Rejection::InvalidRequest, None),
             };
             let bundle = Bundle {

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use serde::Serialize;
-use suanpan_core::{Currency, ShardTotals};
+use suanpan_core::Currency;
 use suanpan_engine::Health;
 
 use super::problem::Problem;
@@ -44,25 +44,23 @@ async fn get_trial_balance(State(gateway): State<Arc<Gateway>>) -> Result<Respon
         let failed = matches!(gateway.engine().health(), Health::Failed(_));
         return Err(if failed { Problem::unknown() } else { Problem::overloaded() });
     };
-    let accounting_date = totals.first().map(|shard| shard.accounting_date).unwrap_or_default();
-    assert!(totals.iter().all(|shard| shard.accounting_date == accounting_date), "one date for all shards");
     Ok(ok(&TrialBalanceBody {
-        accounting_date: accounting_date.to_string(),
+        accounting_date: totals.accounting_date.to_string(),
         as_of: as_of.get(),
-        currencies: sum_up(totals),
+        currencies: by_currency(totals.accounts),
     }))
 }
 
-/// Every account's balance over all shards, and their sum.
-fn sum_up(totals: Vec<ShardTotals>) -> Vec<CurrencyBody> {
-    let mut books: BTreeMap<Currency, BTreeMap<String, i128>> = BTreeMap::new();
-    for (currency, account, balance) in totals.into_iter().flat_map(|shard| shard.accounts) {
-        *books.entry(currency).or_default().entry(account).or_default() += balance;
+/// Every account's balance, and their sum, by currency; the accounts come in that order.
+fn by_currency(accounts: Vec<(Currency, String, i128)>) -> Vec<CurrencyBody> {
+    let mut books: BTreeMap<Currency, Vec<AccountBody>> = BTreeMap::new();
+    for (currency, account, balance) in accounts {
+        books.entry(currency).or_default().push(AccountBody { account, balance });
     }
-    let body = |(currency, accounts): (Currency, BTreeMap<String, i128>)| CurrencyBody {
+    let body = |(currency, accounts): (Currency, Vec<AccountBody>)| CurrencyBody {
         currency: currency.as_str().to_owned(),
-        sum: accounts.values().sum(),
-        accounts: accounts.into_iter().map(|(account, balance)| AccountBody { account, balance }).collect(),
+        sum: accounts.iter().map(|account| account.balance).sum(),
+        accounts,
     };
     books.into_iter().map(body).collect()
 }
