@@ -2,12 +2,17 @@
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
+use rkyv::{Archive, Deserialize, Serialize};
 
 use crate::digest::Digest;
-use crate::{ChannelId, Currency, Entry, MerchantId};
+use crate::{ChannelId, Currency, Entry, MerchantId, PAGE_SCAN_MAX};
+
+/// The most that one of a merchant's own accounts may hold, in minor units: what a signed 64-bit column holds, as the
+/// cold store has.
+pub const BALANCE_MAX: u64 = i64::MAX as u64;
 
 /// The accounts that a merchant has of its own; none is ever below zero.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Archive, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum MerchantAccount {
     /// Earned, not settled.
@@ -44,13 +49,21 @@ impl MerchantAccount {
 }
 
 /// One side of an entry. Only a merchant's own accounts never go below zero.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Archive, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Account {
     /// Who runs Suanpan.
     Operator,
+    /// Money that came for an order that was closed.
+    Suspense,
+    /// Accruals on their way from one shard to another: zero at every point of the log, over all shards.
+    InTransit,
     /// Who moves the money; refunds payable to its payers are in it too.
     Channel(ChannelId),
+    /// Who pays out where no channel was named.
+    Bank,
+    /// What a receiver of splits or commissions earned in this shard, and was not swept.
+    Accrued(MerchantId),
     /// What a platform earned in this shard.
     Platform(MerchantId),
     /// A merchant's own.
@@ -65,6 +78,11 @@ impl Account {
     pub fn name(self, channel_name: &str) -> String {
         match self {
             Self::Operator => "operator".to_owned(),
+            Self::Suspense => "suspense".to_owned(),
+            Self::InTransit => "in_transit".to_owned(),
+            // No channel has brackets in its name.
+            Self::Bank => "channel:(bank)".to_owned(),
+            Self::Accrued(id) => format!("accrued:{}", id.0),
             Self::Channel(_) => format!("channel:{channel_name}"),
             Self::Platform(id) => format!("platform:{}", id.0),
             Self::Merchant(id, account) => format!("merchant:{}:{}", id.0, account.name()),
@@ -73,17 +91,76 @@ impl Account {
     }
 }
 
+/// One line of the trial balance: a shared account, or what all merchants have of one kind.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum BookLine {
+    /// Shared by many.
+    Account(Account),
+    /// All merchants' accounts of that kind.
+    Merchants(MerchantAccount),
+    /// All receivers' accruals.
+    Accrued,
+    /// All that merchants owe in gross mode.
+    FeeReceivable,
+}
+
+impl BookLine {
+    /// The name in the trial balance; `channel_name` is that of the channel, if it is one.
+    #[must_use]
+    pub fn name(self, channel_name: &str) -> String {
+        match self {
+            Self::Account(account) => account.name(channel_name),
+            Self::Merchants(account) => format!("merchants:{}", account.name()),
+            Self::Accrued => "merchants:accrued".to_owned(),
+            Self::FeeReceivable => "merchants:fee_receivable".to_owned(),
+        }
+    }
+}
+
+/// Balances of owners that may live in any shard, in the order in which they first had one.
+#[derive(Debug)]
+struct Owners {
+    places: HashMap<u64, u32, FixedState>,
+    balances: Vec<(MerchantId, i128)>,
+    sum: i128,
+}
+
+impl Owners {
+    fn new() -> Self {
+        Self { places: HashMap::with_hasher(FixedState::with_seed(0)), balances: Vec::new(), sum: 0 }
+    }
+
+    #[inline]
+    fn add(&mut self, owner: MerchantId, amount: i128) {
+        let next = u32::try_from(self.balances.len()).unwrap_or(u32::MAX);
+        let at = *self.places.entry(owner.0).or_insert(next);
+        if at == next {
+            self.balances.push((owner, 0));
+        }
+        self.balances[at as usize].1 += amount;
+        self.sum += amount;
+    }
+
+    fn of(&self, owner: MerchantId) -> i128 {
+        self.places.get(&owner.0).map_or(0, |&at| self.balances[at as usize].1)
+    }
+}
+
 /// This shard's stripe of the shared accounts of one currency, and its merchants' totals by kind.
 ///
-/// Sums are `i128`: an entry moves at most some 2^52, so no count of entries that a machine can book
+/// Sums are `i128`: an entry moves at most some 2^63, so no count of entries that a machine can book
 /// overflows them.
 #[derive(Debug)]
 struct Stripe {
     currency: Currency,
     operator: i128,
+    suspense: i128,
+    in_transit: i128,
+    bank: i128,
     channels: Vec<i128>,
-    /// Looked up on the way of every payment under a platform; listed by rising id.
-    platforms: HashMap<u64, i128, FixedState>,
+    /// Looked up on the way of every payment under a platform.
+    platforms: Owners,
+    accrued: Owners,
     merchants: [i128; MERCHANT_ACCOUNTS],
     fee_receivable: i128,
 }
@@ -101,8 +178,12 @@ impl Books {
             self.stripes.push(Stripe {
                 currency,
                 operator: 0,
+                suspense: 0,
+                in_transit: 0,
+                bank: 0,
                 channels: Vec::new(),
-                platforms: HashMap::with_hasher(FixedState::with_seed(0)),
+                platforms: Owners::new(),
+                accrued: Owners::new(),
                 merchants: [0; MERCHANT_ACCOUNTS],
                 fee_receivable: 0,
             });
@@ -113,37 +194,87 @@ impl Books {
     }
 
     /// Takes an entry's amount from one account and gives it to the other.
+    #[inline]
     pub(crate) fn book(&mut self, stripe: u32, entry: &Entry) {
+        self.debit(stripe, entry);
+        self.credit(stripe, entry);
+    }
+
+    /// Takes an entry's amount from its payer: the payee is another shard's.
+    #[inline]
+    pub(crate) fn debit(&mut self, stripe: u32, entry: &Entry) {
+        self.stripe_of(stripe, entry).add(entry.from, -i128::from(entry.amount));
+    }
+
+    /// Gives an entry's amount to its payee: the payer is another shard's.
+    #[inline]
+    pub(crate) fn credit(&mut self, stripe: u32, entry: &Entry) {
+        self.stripe_of(stripe, entry).add(entry.to, i128::from(entry.amount));
+    }
+
+    #[inline]
+    fn stripe_of(&mut self, stripe: u32, entry: &Entry) -> &mut Stripe {
         let stripe = &mut self.stripes[stripe as usize];
         assert!(stripe.currency == entry.currency, "an entry in another currency's books");
         assert!(entry.amount > 0 && entry.from != entry.to, "an entry moves something somewhere");
-        *stripe.balance(entry.from) -= i128::from(entry.amount);
-        *stripe.balance(entry.to) += i128::from(entry.amount);
+        stripe
     }
 
-    /// What a platform has here, over all currencies.
-    pub(crate) fn platform(&self, id: MerchantId) -> i128 {
-        self.stripes.iter().filter_map(|stripe| stripe.platforms.get(&id.0)).sum()
+    /// What an owner has accrued here, as a platform and as a receiver.
+    pub(crate) fn accruals(&self, owner: MerchantId, currency: Currency) -> (i128, i128) {
+        self.stripes
+            .iter()
+            .find(|stripe| stripe.currency == currency)
+            .map_or((0, 0), |stripe| (stripe.platforms.of(owner), stripe.accrued.of(owner)))
     }
 
-    /// Every balance by currency, then account; `channel_names` by id.
-    pub(crate) fn totals(&self, channel_names: &[&str]) -> Vec<(Currency, String, i128)> {
+    /// What an owner has accrued here, over all currencies.
+    pub(crate) fn accrued(&self, owner: MerchantId) -> i128 {
+        self.stripes.iter().map(|stripe| stripe.platforms.of(owner) + stripe.accrued.of(owner)).sum()
+    }
+
+    /// Owners with accruals, at most so many looked at from a place on, and where to go on. An owner may come twice.
+    pub(crate) fn owners(&self, from: u32) -> (Vec<(MerchantId, Currency)>, Option<u32>) {
+        let all = self.stripes.iter().flat_map(|stripe| {
+            let owners = stripe.platforms.balances.iter().chain(&stripe.accrued.balances);
+            owners.map(|&(owner, balance)| (owner, stripe.currency, balance))
+        });
+        let mut looked = all.skip(from as usize);
+        let some: Vec<_> = looked.by_ref().take(PAGE_SCAN_MAX).collect();
+        let next = looked.next().map(|_| from + PAGE_SCAN_MAX as u32);
+        let with = some.into_iter().filter(|(.., balance)| *balance != 0);
+        (with.map(|(owner, currency, _)| (owner, currency)).collect(), next)
+    }
+
+    /// The currency of the books, if there is only one.
+    pub(crate) fn only_currency(&self) -> Option<Currency> {
+        match self.stripes.as_slice() {
+            [only] => Some(only.currency),
+            _ => None,
+        }
+    }
+
+    /// Every balance by currency; each shared account with its own line, merchants by kind.
+    pub(crate) fn totals(&self) -> Vec<(Currency, BookLine, i128)> {
         let mut totals = Vec::new();
         for stripe in &self.stripes {
-            let mut add = |account: String, balance| totals.push((stripe.currency, account, balance));
-            add("operator".to_owned(), stripe.operator);
-            for (name, &balance) in channel_names.iter().zip(&stripe.channels) {
-                add(format!("channel:{name}"), balance);
+            let mut add = |line, balance| totals.push((stripe.currency, line, balance));
+            add(BookLine::Account(Account::Operator), stripe.operator);
+            add(BookLine::Account(Account::Suspense), stripe.suspense);
+            add(BookLine::Account(Account::InTransit), stripe.in_transit);
+            add(BookLine::Account(Account::Bank), stripe.bank);
+            for (id, &balance) in (0..).map(ChannelId).zip(&stripe.channels) {
+                add(BookLine::Account(Account::Channel(id)), balance);
             }
-            for (id, &balance) in &stripe.platforms {
-                add(format!("platform:{id}"), balance);
+            for &(owner, balance) in &stripe.platforms.balances {
+                add(BookLine::Account(Account::Platform(owner)), balance);
             }
             for account in MerchantAccount::ALL {
-                add(format!("merchants:{}", account.name()), stripe.merchants[account as usize]);
+                add(BookLine::Merchants(account), stripe.merchants[account as usize]);
             }
-            add("merchants:fee_receivable".to_owned(), stripe.fee_receivable);
+            add(BookLine::Accrued, stripe.accrued.sum);
+            add(BookLine::FeeReceivable, stripe.fee_receivable);
         }
-        totals.sort_unstable();
         totals
     }
 
@@ -162,30 +293,41 @@ impl Books {
             for (id, &balance) in (0..).zip(&stripe.channels) {
                 add(2, id, balance);
             }
-            for (&id, &balance) in &stripe.platforms {
-                add(3, id, balance);
+            for &(owner, balance) in &stripe.platforms.balances {
+                add(3, owner.0, balance);
             }
             for (kind, &balance) in (0..).zip(&stripe.merchants) {
                 add(4, kind, balance);
+            }
+            add(5, 0, stripe.suspense);
+            add(6, 0, stripe.in_transit);
+            add(7, 0, stripe.bank);
+            for &(owner, balance) in &stripe.accrued.balances {
+                add(8, owner.0, balance);
             }
         }
     }
 }
 
 impl Stripe {
-    fn balance(&mut self, account: Account) -> &mut i128 {
+    #[inline]
+    fn add(&mut self, account: Account, amount: i128) {
         match account {
-            Account::Operator => &mut self.operator,
+            Account::Operator => self.operator += amount,
+            Account::Suspense => self.suspense += amount,
+            Account::InTransit => self.in_transit += amount,
+            Account::Bank => self.bank += amount,
             Account::Channel(id) => {
                 let at = usize::from(id.0);
                 if at >= self.channels.len() {
                     self.channels.resize(at + 1, 0);
                 }
-                &mut self.channels[at]
+                self.channels[at] += amount;
             }
-            Account::Platform(id) => self.platforms.entry(id.0).or_default(),
-            Account::Merchant(_, account) => &mut self.merchants[account as usize],
-            Account::FeeReceivable(_) => &mut self.fee_receivable,
+            Account::Platform(id) => self.platforms.add(id, amount),
+            Account::Accrued(id) => self.accrued.add(id, amount),
+            Account::Merchant(_, account) => self.merchants[account as usize] += amount,
+            Account::FeeReceivable(_) => self.fee_receivable += amount,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Channels, their rules and the presets they start from (domain.md, "Voids and refunds").
 
+use std::sync::Arc;
+
 use rkyv::{Archive, Deserialize, Serialize};
 
 use crate::digest::Digest;
@@ -215,6 +217,8 @@ impl ChannelTerms {
 #[derive(Debug, Default)]
 pub(crate) struct Channels {
     terms: Vec<ChannelTerms>,
+    /// Shared with whoever writes a trial balance.
+    names: Arc<Vec<String>>,
 }
 
 /// What putting a channel did.
@@ -267,11 +271,12 @@ impl Channels {
         }
         let id = u16::try_from(self.terms.len()).map_err(|_| Rejection::Overflow)?;
         self.terms.push(terms.clone());
+        Arc::make_mut(&mut self.names).push(terms.name.clone());
         Ok((ChannelId(id), Put::Made))
     }
 
-    pub(crate) fn names(&self) -> Vec<&str> {
-        self.terms.iter().map(|terms| terms.name.as_str()).collect()
+    pub(crate) fn names(&self) -> Arc<Vec<String>> {
+        self.names.clone()
     }
 
     pub(crate) fn digest(&self, digest: &mut Digest) {

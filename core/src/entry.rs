@@ -1,9 +1,11 @@
 //! Entries: who gives what to whom, and the group of them that one command books (domain.md, "Books").
 
-use crate::{Account, ChannelId, Currency, Date, MerchantAccount, MerchantId, Number};
+use rkyv::{Archive, Deserialize, Serialize};
+
+use crate::{Account, ChannelId, Currency, Date, Event, MerchantAccount, MerchantId, Number};
 
 /// What an entry is for; the numbers are those of domain.md, "Books".
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Archive, Serialize, Deserialize)]
 pub struct Subject(pub u8);
 
 #[expect(missing_docs, reason = "each stands in the tables of domain.md")]
@@ -24,6 +26,19 @@ impl Subject {
     pub const CHANNEL_COST_BACK: Self = Self(75);
     pub const DISCOUNT_BACK: Self = Self(76);
     pub const COVER: Self = Self(77);
+    pub const RELEASE: Self = Self(80);
+    pub const SPLIT: Self = Self(81);
+    pub const SPLIT_RETURN: Self = Self(82);
+    pub const COMMISSION: Self = Self(83);
+    pub const SETTLEMENT: Self = Self(85);
+    pub const SWEEP: Self = Self(90);
+    pub const PAYOUT: Self = Self(91);
+    pub const PAYOUT_RESULT: Self = Self(92);
+    pub const FREEZE: Self = Self(93);
+    pub const UNFREEZE: Self = Self(94);
+    pub const TOP_UP: Self = Self(95);
+    pub const TRANSFER: Self = Self(96);
+    pub const ADJUSTMENT: Self = Self(97);
 }
 
 /// A positive amount from a payer to a payee. A reversal swaps the two; no amount is ever negative.
@@ -46,14 +61,14 @@ pub struct Entry {
 /// What the entries of one group are about (记账凭证).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Voucher {
-    /// Whose order.
-    pub merchant: MerchantId,
-    /// The order.
-    pub order_no: Number,
+    /// Whose; `None` for an adjustment between shared accounts.
+    pub merchant: Option<MerchantId>,
+    /// The order, if it is one's.
+    pub order_no: Option<Number>,
     /// The refund, if it is one's.
     pub refund_no: Option<Number>,
-    /// The void, if it is one's.
-    pub void_no: Option<Number>,
+    /// The void, split, payout, batch or whatever else has a number, if it is one's.
+    pub reference: Option<Number>,
     /// The date it was booked on.
     pub accounting_date: Date,
 }
@@ -65,6 +80,8 @@ pub trait EntrySink {
     fn open(&mut self, _voucher: &Voucher) {}
     /// One entry of it.
     fn book(&mut self, entry: &Entry);
+    /// Something happened; comes behind the entries of it.
+    fn event(&mut self, _event: &Event) {}
 }
 
 /// Nobody looks.

@@ -15,7 +15,7 @@ use crate::refund::StoredRefund;
 use crate::void::StoredVoid;
 use crate::{
     ChannelTerms, Command, Date, Discounts, EntrySink, Field, MerchantId, MerchantTerms, Number, Receipt,
-    Rejection, Reply, SetDate, Timestamp, Voucher,
+    Rejection, Reply, SetDate, Timestamp, Vote, Voucher,
 };
 
 /// One shard's merchants, channels, orders, refunds, voids and accounts.
@@ -162,6 +162,12 @@ impl Ledger {
         }
     }
 
+    /// What this ledger says to a command that concerns several; see [`Vote`].
+    #[must_use]
+    pub fn vote(&self, _command: &Command, _now: Timestamp) -> Vote {
+        Vote::Yes
+    }
+
     /// The accounting date.
     #[must_use]
     pub fn date(&self) -> Date {
@@ -195,7 +201,7 @@ impl Ledger {
             Command::Void(void) => (void.merchant, Some(&void.void_no), Some(&void.order_no)),
             Command::VoidResult(result) => (result.merchant, Some(&result.void_no), None),
             Command::PutMerchant(terms) => (terms.merchant, None, None),
-            Command::PutChannel(_) | Command::SetDate(_) => return Key::default(),
+            _ => return Key::default(),
         };
         let hash = |number: Option<&Number>| number.map_or(0, |number| self.hash.number(merchant, number));
         let merchant_at = self.find_merchant(merchant).unwrap_or(NOWHERE);
@@ -245,6 +251,7 @@ impl Ledger {
             Command::PutMerchant(terms) => self.put_merchant(terms, key),
             Command::PutChannel(terms) => self.put_channel(terms),
             Command::SetDate(set) => self.set_date(*set),
+            _ => Err(Rejection::InvalidRequest.into()),
         };
         match outcome {
             Ok(Done { receipt, changed }) => Applied { reply: Reply::Done(receipt), changed },
@@ -286,16 +293,16 @@ impl Ledger {
             if set.date <= self.date {
                 return Err(Rejection::DateNotLater.into());
             }
-            self.date = set.date;
+            let closed = std::mem::replace(&mut self.date, set.date);
             let resubmitted = self.resubmit_held();
-            return Ok(Done::changed(Receipt::Date { resubmitted }));
+            return Ok(Done::changed(Receipt::Date { closed, resubmitted }));
         }
         if self.orders.len() > 0 {
             return Err(Rejection::DateNotLater.into());
         }
-        let changed = self.date != set.date;
-        self.date = set.date;
-        let receipt = Receipt::Date { resubmitted: 0 };
+        let closed = std::mem::replace(&mut self.date, set.date);
+        let changed = closed != set.date;
+        let receipt = Receipt::Date { closed, resubmitted: 0 };
         Ok(if changed { Done::changed(receipt) } else { Done::unchanged(receipt) })
     }
 

@@ -21,6 +21,7 @@
 
 mod account;
 mod arena;
+mod calendar;
 mod channel;
 mod check;
 mod codec;
@@ -28,6 +29,7 @@ mod command;
 mod date;
 mod digest;
 mod entry;
+mod event;
 mod index;
 mod ledger;
 mod merchant;
@@ -35,32 +37,41 @@ mod money;
 mod number;
 mod order;
 mod payment;
+mod promoter;
 mod query;
 mod refund;
 mod reply;
 mod result;
 mod view;
 mod void;
+mod vote;
 mod zone;
 
-pub use account::{Account, MerchantAccount};
+pub use account::{Account, BALANCE_MAX, BookLine, MerchantAccount};
+pub use calendar::{HOLIDAYS_MAX, Holidays};
 pub use channel::{ChannelId, ChannelTerms, FailedRefund, FeeRefund, Preset, SameDay};
+pub use check::{SPLIT_PARTS_MAX, SWEEP_ITEMS_MAX};
 pub use codec::{CodecError, decode, encode};
 pub use command::{
-    Command, Discounts, Payment, PaymentDetails, Refund, RefundDetails, RefundResult, RefundResultState,
-    Request, SetDate, Void, VoidResult,
+    Adjustment, Close, Command, Confirm, Discounts, Freeze, NewOrder, OrderRef, Payment, PaymentDetails,
+    Payout, PayoutResult, Refund, RefundDetails, RefundResult, RefundResultState, Request, Run, SetDate,
+    Settle, Settlement, Split, SplitReturn, SweepItem, TopUp, Transfer, Unfreeze, Void, VoidResult,
 };
 pub use date::{Date, Timestamp};
 pub use entry::{Entry, EntrySink, Subject, Voucher};
+pub use event::{Event, EventKind};
 pub use ledger::{Applied, Key, Ledger, Memory};
 pub use merchant::{
     Cycle, DiscountRefund, Limits, MerchantId, MerchantStatus, MerchantTerms, RefundFunding, SettlementMode,
 };
 pub use money::{AMOUNT_MAX, Currency, InvalidMoney, Rate, Rounding};
 pub use number::{InvalidNumber, NUMBER_BYTES, Number};
+pub use promoter::{COMMISSION_LEVELS, Promoter};
 pub use query::{
-    BalancesView, OrderStatus, OrderView, PAGE_REFUNDS_MAX, Query, RefundState, RefundView, SentAs,
-    ShardTotals, VoidState, VoidView,
+    AdjustmentView, BalancesView, Commission, EntryView, MovementKind, MovementState, MovementView,
+    OrderStatus, OrderView, PAGE_ENTRIES_MAX, PAGE_REFUNDS_MAX, PAGE_SCAN_MAX, Query, RawTotals, RefundState,
+    RefundView, SentAs, SettlementView, ShardTotals, SplitReturnView, SplitView, VoidState, VoidView,
 };
 pub use reply::{Field, Receipt, Rejection, Reply};
+pub use vote::Vote;
 pub use zone::{Blackout, Zone, ZoneStep};

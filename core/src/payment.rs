@@ -93,10 +93,10 @@ impl Ledger {
         let gross = parties.gross;
         let version = merchant.version;
         let voucher = Voucher {
-            merchant: payment.merchant,
-            order_no: payment.order_no,
+            merchant: Some(payment.merchant),
+            order_no: Some(payment.order_no),
             refund_no: None,
-            void_no: None,
+            reference: None,
             accounting_date: self.date,
         };
         self.book(merchant_at, &group, self.date, &voucher, sink)?;

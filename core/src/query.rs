@@ -1,10 +1,19 @@
 //! What may be looked up in a shard, and the views that answer it (api.md, "Orders", "Refunds", "Looking").
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rkyv::{Archive, Deserialize, Serialize};
 
-use crate::{ChannelId, Currency, Date, MerchantId, Number, Timestamp};
+use crate::{
+    Account, Adjustment, BookLine, ChannelId, Currency, Date, MerchantId, Number, Subject, Timestamp,
+};
+
+/// The most entries in one page of [`Query::Entries`].
+pub const PAGE_ENTRIES_MAX: usize = 100;
+
+/// The most merchants looked at for one [`Query::Due`], and accruals for one [`Query::Accruals`].
+pub const PAGE_SCAN_MAX: usize = 1_024;
 
 /// The most refunds in one page of [`Query::OrderRefunds`].
 pub const PAGE_REFUNDS_MAX: usize = 100;
@@ -35,12 +44,56 @@ pub enum Query {
     /// A channel's id by its name; the same on every shard. Answered with
     /// [`Receipt::Channel`](crate::Receipt::Channel).
     ChannelNamed(String),
+    /// The accounting date; the same on every shard.
+    Date,
+    /// One split.
+    Split(MerchantId, Number),
+    /// One split return.
+    SplitReturn(MerchantId, Number),
+    /// One payout, top-up, freeze or transfer.
+    Movement(MovementKind, MerchantId, Number),
+    /// One adjustment; the same on every shard.
+    Adjustment(Number),
+    /// A promoter; the same on every shard.
+    Promoter(MerchantId),
+    /// The business calendar; the same on every shard.
+    Holidays,
+    /// This shard's part of a settlement batch.
+    Settlement(Number),
+    /// A merchant's entries, oldest first, those behind the given `seq`; at most [`PAGE_ENTRIES_MAX`] of them.
+    Entries(MerchantId, u64),
+    /// Merchants of this shard with something due in an open batch, from the given place on. Never sent by a caller.
+    Due(Number, u32),
+    /// Owners of accruals in this shard, from the given place on. Never sent by a caller.
+    Accruals(u32),
+    /// Orders of this shard whose time is over, at most so many. Never sent by a caller.
+    Expired(u16),
+}
+
+/// A movement of money that is no order's.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Archive, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum MovementKind {
+    /// Available money to the merchant's bank.
+    Payout,
+    /// Money in from a channel.
+    TopUp,
+    /// Available money frozen.
+    Freeze,
+    /// Available money to another merchant.
+    Transfer,
 }
 
 /// Where an order stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Archive, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum OrderStatus {
+    /// To be paid.
+    Created,
+    /// Not to be paid any more.
+    Closed,
+    /// Paid after it was closed: the money is in suspense.
+    PaidLate,
     /// Paid, nothing given back for good.
     Paid,
     /// Voided, or about to be: the money is back out of the books.
@@ -84,12 +137,27 @@ pub struct OrderView {
     pub held: u64,
     /// Whether its accounting date was settled.
     pub settled: bool,
-    /// The date it was booked on.
-    pub accounting_date: Date,
-    /// When the channel took it.
-    pub paid_at: Timestamp,
+    /// The date it was booked on, once it is paid.
+    pub accounting_date: Option<Date>,
+    /// When the channel took it, once it is paid.
+    pub paid_at: Option<Timestamp>,
     /// The channel's own number.
     pub channel_txn: Option<String>,
+    /// From when on an order that was not paid is closed.
+    pub expires_at: Option<Timestamp>,
+    /// What promoters got when it was released.
+    pub commissions: Vec<Commission>,
+}
+
+/// What a promoter got of an order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Archive, Serialize, Deserialize)]
+pub struct Commission {
+    /// Who.
+    pub promoter: MerchantId,
+    /// 1 brought the sale; 2 and 3 are upline.
+    pub level: u8,
+    /// Minor units.
+    pub amount: u64,
 }
 
 /// Where a refund stands.
@@ -178,6 +246,122 @@ pub struct VoidView {
     pub state: VoidState,
 }
 
+/// A split as it stands.
+#[derive(Clone, PartialEq, Eq, Debug, Archive, Serialize, Deserialize)]
+pub struct SplitView {
+    /// Its number.
+    pub split_no: Number,
+    /// Its order.
+    pub order_no: Number,
+    /// Whose order.
+    pub merchant: MerchantId,
+    /// Who got how much, and how much of it came back, minor units.
+    pub receivers: Vec<(MerchantId, u64, u64)>,
+    /// Whether it released the rest.
+    pub finish: bool,
+    /// The date it was booked on.
+    pub accounting_date: Date,
+}
+
+/// A split return.
+#[derive(Clone, PartialEq, Eq, Debug, Archive, Serialize, Deserialize)]
+pub struct SplitReturnView {
+    /// What was asked for.
+    pub asked: crate::SplitReturn,
+    /// The date it was booked on.
+    pub accounting_date: Date,
+}
+
+/// Where a movement stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Archive, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum MovementState {
+    /// A payout on its way.
+    Processing,
+    /// A payout that arrived; a top-up or a transfer.
+    Succeeded,
+    /// A payout that did not arrive: the money is back.
+    Failed,
+    /// A freeze that holds.
+    Frozen,
+    /// A freeze that ended.
+    Released,
+}
+
+/// A payout, top-up, freeze or transfer as it stands.
+#[derive(Clone, PartialEq, Eq, Debug, Archive, Serialize, Deserialize)]
+pub struct MovementView {
+    /// What it is.
+    pub kind: MovementKind,
+    /// Its number.
+    pub number: Number,
+    /// Whose.
+    pub merchant: MerchantId,
+    /// Minor units.
+    pub amount: u64,
+    /// Where it stands.
+    pub state: MovementState,
+    /// A top-up's channel, or a payout's if it was named.
+    pub channel: Option<ChannelId>,
+    /// Who a transfer went to.
+    pub to: Option<MerchantId>,
+    /// The date it was booked on.
+    pub accounting_date: Date,
+}
+
+/// An adjustment.
+#[derive(Clone, PartialEq, Eq, Debug, Archive, Serialize, Deserialize)]
+pub struct AdjustmentView {
+    /// What was asked for.
+    pub asked: Adjustment,
+    /// The date it was booked on.
+    pub accounting_date: Date,
+}
+
+/// A settlement batch: one shard's part, or the sum of all.
+#[derive(Clone, PartialEq, Eq, Debug, Archive, Serialize, Deserialize)]
+pub struct SettlementView {
+    /// Its number.
+    pub batch_no: Number,
+    /// The one merchant it is for; `None` is all.
+    pub merchant: Option<MerchantId>,
+    /// The accounting date when it began.
+    pub accounting_date: Date,
+    /// Whether all of it was done.
+    pub ended: bool,
+    /// Merchants that were paid.
+    pub merchants: u64,
+    /// What they were paid, by rising currency, minor units.
+    pub amounts: Vec<(Currency, u128)>,
+}
+
+/// One entry as a merchant sees it.
+#[derive(Clone, PartialEq, Eq, Debug, Archive, Serialize, Deserialize)]
+pub struct EntryView {
+    /// From 1, per merchant.
+    pub seq: u64,
+    /// The atomic group it is part of, from 1, per merchant.
+    pub group: u64,
+    /// What for.
+    pub subject: Subject,
+    /// Who gave.
+    pub from: Account,
+    /// Who got.
+    pub to: Account,
+    /// Minor units.
+    pub amount: u64,
+    /// The order it is about, if one.
+    pub order_no: Option<Number>,
+    /// The refund it is about, if one.
+    pub refund_no: Option<Number>,
+    /// The void, split, payout, batch or whatever else it is about, if one.
+    pub reference: Option<Number>,
+    /// The date it was booked on.
+    pub accounting_date: Date,
+    /// Whether it takes back an entry of the same subject.
+    pub reversal: bool,
+}
+
 /// A merchant's balances in its own shard, minor units. What it accrued in all shards is asked of each.
 #[derive(Clone, PartialEq, Eq, Debug, Archive, Serialize, Deserialize)]
 pub struct BalancesView {
@@ -214,6 +398,47 @@ pub struct ShardTotals {
     pub refunds: u64,
     /// By currency, then account; merchants grouped by kind of account (`merchants:pending` and so on).
     pub accounts: Vec<(Currency, String, i128)>,
+}
+
+/// What [`ShardTotals`] says, before its accounts have names: taken while all shards stand still, so it costs a copy.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct RawTotals {
+    /// Its accounting date.
+    pub accounting_date: Date,
+    /// Merchants in it.
+    pub merchants: u64,
+    /// Orders in it.
+    pub orders: u64,
+    /// Refunds in it.
+    pub refunds: u64,
+    /// Every balance.
+    pub accounts: Vec<(Currency, BookLine, i128)>,
+    /// Channels' names by id.
+    pub channels: Arc<Vec<String>>,
+}
+
+impl RawTotals {
+    /// With the names of the accounts.
+    #[must_use]
+    pub fn named(self) -> ShardTotals {
+        let name = |line: BookLine| match line {
+            BookLine::Account(Account::Channel(id)) => {
+                line.name(self.channels.get(usize::from(id.0)).map_or("?", String::as_str))
+            }
+            line => line.name(""),
+        };
+        let mut accounts: Vec<_> =
+            self.accounts.iter().map(|&(currency, line, sum)| (currency, name(line), sum)).collect();
+        accounts.sort_unstable();
+        ShardTotals {
+            accounting_date: self.accounting_date,
+            took_orders: self.orders > 0,
+            merchants: self.merchants,
+            orders: self.orders,
+            refunds: self.refunds,
+            accounts,
+        }
+    }
 }
 
 impl ShardTotals {

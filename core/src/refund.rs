@@ -345,10 +345,10 @@ impl Ledger {
 
     pub(crate) fn refund_voucher(&self, order: &Order, refund_no: Number) -> Voucher {
         Voucher {
-            merchant: self.merchants[order.merchant].id,
-            order_no: order.order_no,
+            merchant: Some(self.merchants[order.merchant].id),
+            order_no: Some(order.order_no),
             refund_no: Some(refund_no),
-            void_no: None,
+            reference: None,
             accounting_date: self.date,
         }
     }

@@ -3,8 +3,9 @@
 use rkyv::{Archive, Deserialize, Serialize};
 
 use crate::{
-    BalancesView, ChannelTerms, MerchantTerms, OrderView, RefundState, RefundView, ShardTotals, VoidState,
-    VoidView,
+    AdjustmentView, BalancesView, ChannelTerms, Currency, Date, EntryView, Holidays, MerchantId,
+    MerchantTerms, MovementState, MovementView, Number, OrderStatus, OrderView, Promoter, RefundState,
+    RefundView, SettlementView, ShardTotals, SplitReturnView, SplitView, VoidState, VoidView,
 };
 
 /// The answer to one request.
@@ -37,6 +38,57 @@ pub enum Reply {
     Totals(Box<ShardTotals>),
     /// [`Query::Channel`](crate::Query::Channel).
     Channel(Box<ChannelTerms>),
+    /// [`Query::Date`](crate::Query::Date).
+    Date(Date),
+    /// [`Query::Split`](crate::Query::Split).
+    Split(Box<SplitView>),
+    /// [`Query::SplitReturn`](crate::Query::SplitReturn).
+    SplitReturn(Box<SplitReturnView>),
+    /// [`Query::Movement`](crate::Query::Movement).
+    Movement(Box<MovementView>),
+    /// [`Query::Adjustment`](crate::Query::Adjustment).
+    Adjustment(Box<AdjustmentView>),
+    /// [`Query::Promoter`](crate::Query::Promoter).
+    Promoter(Box<Promoter>),
+    /// [`Query::Holidays`](crate::Query::Holidays).
+    Holidays(Box<Holidays>),
+    /// [`Query::Settlement`](crate::Query::Settlement), and what [`Run::Settlement`](crate::Run::Settlement) came to.
+    Settlement {
+        /// The run had been done before.
+        repeat: bool,
+        /// The batch.
+        view: Box<SettlementView>,
+    },
+    /// [`Query::Entries`](crate::Query::Entries).
+    Entries {
+        /// One page, oldest first.
+        page: Vec<EntryView>,
+        /// Whether there are more behind it.
+        has_more: bool,
+    },
+    /// [`Query::Due`](crate::Query::Due).
+    Due {
+        /// Merchants with something due.
+        merchants: Vec<MerchantId>,
+        /// Where to go on; `None` is the end.
+        next: Option<u32>,
+    },
+    /// [`Query::Accruals`](crate::Query::Accruals).
+    Accruals {
+        /// Owners with accruals here, and the currency.
+        owners: Vec<(MerchantId, Currency)>,
+        /// Where to go on; `None` is the end.
+        next: Option<u32>,
+    },
+    /// [`Query::Expired`](crate::Query::Expired).
+    Expired(Vec<(MerchantId, Number)>),
+    /// What [`Run::Sweep`](crate::Run::Sweep) came to.
+    Swept {
+        /// Owners that got something.
+        owners: u64,
+        /// What they got, by rising currency, minor units.
+        amounts: Vec<(Currency, u128)>,
+    },
 }
 
 /// What a command did. `repeat` says that it had been done before and nothing changed now.
@@ -95,9 +147,49 @@ pub enum Receipt {
     },
     /// The date was set.
     Date {
+        /// The date before.
+        closed: Date,
         /// Held refunds of this shard that go out again.
         resubmitted: u64,
     },
+    /// An order was created, confirmed, closed, reinstated or released.
+    Order {
+        /// Done before.
+        repeat: bool,
+        /// Where it stands.
+        status: OrderStatus,
+    },
+    /// A split, split return, top-up, freeze, the end of one, a transfer or an adjustment.
+    Booked {
+        /// Done before.
+        repeat: bool,
+    },
+    /// A payout or its result.
+    Payout {
+        /// Done or known before.
+        repeat: bool,
+        /// Where it stands.
+        state: MovementState,
+    },
+    /// A promoter was put.
+    Promoter {
+        /// It was there before.
+        existed: bool,
+    },
+    /// The business calendar was put.
+    Holidays,
+    /// One merchant was settled within a batch.
+    Settled {
+        /// What moved, minor units; 0 where nothing was due.
+        amount: u64,
+    },
+    /// A settlement batch was opened or closed on all shards.
+    Batch {
+        /// Done before.
+        repeat: bool,
+    },
+    /// Accruals were swept: for one chunk of owners.
+    Swept,
 }
 
 /// Why a request was refused; nothing was changed by it. [`Rejection::code`] is the word of `api.md`.
@@ -132,6 +224,17 @@ pub enum Rejection {
     LimitDayAmount,
     LimitDayCount,
     ContradictsFinal,
+    ExceedsHeld,
+    ExceedsSplitRate,
+    SplitNotFound,
+    SplitReturnNotFound,
+    PayoutNotFound,
+    TopupNotFound,
+    FreezeNotFound,
+    TransferNotFound,
+    AdjustmentNotFound,
+    SettlementNotFound,
+    PromoterNotFound,
     DateNotLater,
     Overflow,
     CurrencyMismatch,
@@ -180,6 +283,27 @@ pub enum Field {
     Blackout,
     Timezone,
     AccountingDate,
+    ExpiresAt,
+    SplitNo,
+    Receivers,
+    ReturnNo,
+    SplitReturns,
+    PayoutNo,
+    TopupNo,
+    FreezeNo,
+    TransferNo,
+    To,
+    AdjustmentNo,
+    Subject,
+    From,
+    Memo,
+    ApprovedBy,
+    Rate,
+    Upline,
+    UplineRate,
+    BatchNo,
+    Dates,
+    Workdays,
 }
 
 impl Rejection {
@@ -213,6 +337,17 @@ impl Rejection {
             Self::LimitDayAmount => "limit_day_amount",
             Self::LimitDayCount => "limit_day_count",
             Self::ContradictsFinal => "contradicts_final",
+            Self::ExceedsHeld => "exceeds_held",
+            Self::ExceedsSplitRate => "exceeds_split_rate",
+            Self::SplitNotFound => "split_not_found",
+            Self::SplitReturnNotFound => "split_return_not_found",
+            Self::PayoutNotFound => "payout_not_found",
+            Self::TopupNotFound => "topup_not_found",
+            Self::FreezeNotFound => "freeze_not_found",
+            Self::TransferNotFound => "transfer_not_found",
+            Self::AdjustmentNotFound => "adjustment_not_found",
+            Self::SettlementNotFound => "settlement_not_found",
+            Self::PromoterNotFound => "promoter_not_found",
             Self::DateNotLater => "date_not_later",
             Self::Overflow => "overflow",
             Self::CurrencyMismatch => "currency_mismatch",
@@ -259,6 +394,27 @@ impl Field {
             Self::Blackout => "blackout",
             Self::Timezone => "timezone",
             Self::AccountingDate => "accounting_date",
+            Self::ExpiresAt => "expires_at",
+            Self::SplitNo => "split_no",
+            Self::Receivers => "receivers",
+            Self::ReturnNo => "return_no",
+            Self::SplitReturns => "split_returns",
+            Self::PayoutNo => "payout_no",
+            Self::TopupNo => "topup_no",
+            Self::FreezeNo => "freeze_no",
+            Self::TransferNo => "transfer_no",
+            Self::To => "to",
+            Self::AdjustmentNo => "adjustment_no",
+            Self::Subject => "subject",
+            Self::From => "from",
+            Self::Memo => "memo",
+            Self::ApprovedBy => "approved_by",
+            Self::Rate => "rate",
+            Self::Upline => "upline",
+            Self::UplineRate => "upline_rate",
+            Self::BatchNo => "batch_no",
+            Self::Dates => "dates",
+            Self::Workdays => "workdays",
         }
     }
 }

@@ -5,13 +5,13 @@ use crate::order::Order;
 use crate::refund::StoredRefund;
 use crate::{
     BalancesView, Ledger, MerchantAccount, MerchantId, Number, OrderStatus, OrderView, PAGE_REFUNDS_MAX,
-    Query, Receipt, RefundView, Rejection, Reply, ShardTotals, VoidView,
+    Query, RawTotals, Receipt, RefundView, Rejection, Reply, Timestamp, VoidView,
 };
 
 impl Ledger {
     /// Looks, and changes nothing. What is not there is a [`Reply::Rejected`] that says so.
     #[must_use]
-    pub fn answer(&self, query: &Query) -> Reply {
+    pub fn answer(&self, query: &Query, _now: Timestamp) -> Reply {
         let answer = match query {
             Query::Balances(id) => self.balances(*id).map(|view| Reply::Balances(Box::new(view))),
             Query::Merchant(id) => self
@@ -25,8 +25,8 @@ impl Ledger {
                 .map(|refund| Reply::Refund(Box::new(self.refund_view(refund)))),
             Query::OrderRefunds(id, order_no, after) => self.refunds_page(*id, order_no, after.as_ref()),
             Query::Void(id, void_no) => self.void_view(*id, void_no).map(|view| Reply::Void(Box::new(view))),
-            Query::Accrued(id) => Ok(Reply::Accrued(self.books.platform(*id))),
-            Query::Totals => Ok(Reply::Totals(Box::new(self.totals()))),
+            Query::Accrued(id) => Ok(Reply::Accrued(self.books.accrued(*id))),
+            Query::Totals => Ok(Reply::Totals(Box::new(self.totals().named()))),
             Query::Channel(id) => self
                 .channels
                 .get(*id)
@@ -37,6 +37,7 @@ impl Ledger {
                 .by_name(name)
                 .map(|(id, _)| Reply::Done(Receipt::Channel { id, existed: true }))
                 .ok_or(Rejection::ChannelNotFound),
+            _ => Err(Rejection::InvalidRequest),
         };
         answer.unwrap_or_else(|rejection| Reply::Rejected(rejection, None))
     }
@@ -92,11 +93,13 @@ impl Ledger {
             in_flight: given - refunded,
             held: self.held_of(order),
             settled: self.is_settled(order),
-            accounting_date: order.date,
-            paid_at: order.paid_at,
+            accounting_date: Some(order.date),
+            paid_at: Some(order.paid_at),
             channel_txn: self
                 .details_of(order)
                 .and_then(|details| details.channel_txn.as_deref().map(str::to_owned)),
+            expires_at: None,
+            commissions: Vec::new(),
         }
     }
 
@@ -123,7 +126,6 @@ impl Ledger {
         }
     }
 
-    /// An order's refunds, oldest first.
     /// An order's refunds, oldest first.
     pub(crate) fn refunds_of(&self, order: &Order) -> impl Iterator<Item = &StoredRefund> {
         self.refunds_from(self.giveback_of(order).map_or(NOWHERE, |giveback| giveback.first))
@@ -171,14 +173,14 @@ impl Ledger {
 
     /// This shard's part of the trial balance; costs what there are of accounts shown, not of merchants.
     #[must_use]
-    pub fn totals(&self) -> ShardTotals {
-        ShardTotals {
+    pub fn totals(&self) -> RawTotals {
+        RawTotals {
             accounting_date: self.date,
-            took_orders: self.orders.len() > 0,
             merchants: self.merchants.len().into(),
             orders: self.orders.len().into(),
             refunds: self.refunds.len().into(),
-            accounts: self.books.totals(&self.channels.names()),
+            accounts: self.books.totals(),
+            channels: self.channels.names(),
         }
     }
 }

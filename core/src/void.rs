@@ -124,10 +124,10 @@ impl Ledger {
 
     fn void_voucher(&self, order: &Order, void_no: Number) -> Voucher {
         Voucher {
-            merchant: self.merchants[order.merchant].id,
-            order_no: order.order_no,
+            merchant: Some(self.merchants[order.merchant].id),
+            order_no: Some(order.order_no),
             refund_no: None,
-            void_no: Some(void_no),
+            reference: Some(void_no),
             accounting_date: self.date,
         }
     }

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use suanpan_core::{
-    ChannelTerms, Command, Date, MerchantId, Rejection, Reply, SetDate, ShardTotals, Timestamp,
+    ChannelTerms, Command, Date, MerchantId, RawTotals, Rejection, Reply, SetDate, ShardTotals, Timestamp,
 };
 use suanpan_wal::{Backend, FolderLock, Hooks, Log, LogConfig, LogHandle, LogState, Lsn, Recovery, Writer};
 
@@ -315,7 +315,7 @@ impl Engine {
     /// durable.
     #[must_use = "the date may have been refused"]
     pub fn set_date(&self, set: SetDate) -> Reply {
-        self.command_all(Command::SetDate(set), |totals| set.cut || !totals.iter().any(|t| t.took_orders))
+        self.command_all(Command::SetDate(set), |totals| set.cut || !totals.iter().any(|t| t.orders > 0))
     }
 
     /// The totals of all shards at one point of the log, and that point. Blocks until it is durable; `None`
@@ -326,7 +326,7 @@ impl Engine {
         let meeting = self.meet()?;
         let until = meeting.last().unwrap_or_default().max(control.last);
         // The shards go on before the sync is waited for.
-        let totals = meeting.dissolve().into_iter().map(|arrival| arrival.totals).collect();
+        let totals = meeting.dissolve().into_iter().map(|arrival| arrival.totals.named()).collect();
         self.wait_durable(&control.gate, until).then_some((totals, until))
     }
 
@@ -418,7 +418,7 @@ impl Engine {
     }
 
     /// Carries out a command on all shards, if what they know allows it.
-    fn command_all(&self, command: Command, allowed: impl FnOnce(&[ShardTotals]) -> bool) -> Reply {
+    fn command_all(&self, command: Command, allowed: impl FnOnce(&[RawTotals]) -> bool) -> Reply {
         let refused = |rejection| Reply::Rejected(rejection, None);
         if let Err(field) = command.check() {
             return Reply::Rejected(Rejection::InvalidRequest, Some(field));
@@ -427,7 +427,7 @@ impl Engine {
         let Some(meeting) = self.meet() else {
             return refused(Rejection::Overloaded);
         };
-        let totals: Vec<ShardTotals> = meeting.arrivals.iter().map(|a| a.totals.clone()).collect();
+        let totals: Vec<RawTotals> = meeting.arrivals.iter().map(|a| a.totals.clone()).collect();
         let Some(date) = totals.first().map(|t| t.accounting_date) else {
             return refused(Rejection::Unknown);
         };
@@ -492,9 +492,9 @@ fn merge(replies: Vec<Reply>) -> Reply {
         .into_iter()
         .reduce(|all, one| match (all, one) {
             (
-                Reply::Done(Receipt::Date { resubmitted: a }),
-                Reply::Done(Receipt::Date { resubmitted: b }),
-            ) => Reply::Done(Receipt::Date { resubmitted: a + b }),
+                Reply::Done(Receipt::Date { closed, resubmitted: a }),
+                Reply::Done(Receipt::Date { closed: same, resubmitted: b }),
+            ) if closed == same => Reply::Done(Receipt::Date { closed, resubmitted: a + b }),
             (all, one) => {
                 assert_eq!(all, one, "shards that part on a command for all of them");
                 all

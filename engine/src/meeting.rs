@@ -11,7 +11,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
-use suanpan_core::{Command, Reply, ShardTotals, Timestamp};
+use suanpan_core::{Command, RawTotals, Reply, Timestamp};
 use suanpan_wal::Lsn;
 
 /// What a shard gets through its queue.
@@ -22,7 +22,7 @@ pub(crate) struct Invitation {
 
 /// What a shard says when it has stopped.
 pub(crate) struct Arrival {
-    pub(crate) totals: ShardTotals,
+    pub(crate) totals: RawTotals,
     /// The end of the last record it wrote.
     pub(crate) last: Lsn,
     /// Its answers to the decision come this way.
@@ -46,7 +46,7 @@ pub(crate) struct Meeting {
 
 impl Invitation {
     /// The shard's part: says what it knows and waits for the decision; `None` is to go on as before.
-    pub(crate) fn attend(self, shard: u16, totals: ShardTotals, last: Lsn) -> Option<Decision> {
+    pub(crate) fn attend(self, shard: u16, totals: RawTotals, last: Lsn) -> Option<Decision> {
         let Self { arrivals, decisions } = self;
         arrivals.send(Arrival { totals, last, shard }).ok()?;
         // The line closes when all have arrived or gone: whoever waits here must not hold it open for one that is gone.

@@ -169,7 +169,9 @@ impl Shard {
             for (key, request) in keys.into_iter().zip(some) {
                 replies.push(match request {
                     Request::Command(command) => self.command(command, key, now),
-                    Request::Query(query) => self.ledger.answer(query),
+                    Request::Query(query) => self.ledger.answer(query, now),
+                    // The engine carries these out, with many commands and looks.
+                    Request::Run(_) => Reply::Rejected(Rejection::InvalidRequest, None),
                 });
             }
         }

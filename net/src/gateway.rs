@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use suanpan_core::{
-    ChannelId, ChannelTerms, Command, Currency, Date, MerchantId, MerchantTerms, Query, Receipt, Rejection,
-    Reply, Request, SetDate, ShardTotals,
+    ChannelId, ChannelTerms, Command, Currency, MerchantId, MerchantTerms, Query, Receipt, Rejection, Reply,
+    Request, SetDate, ShardTotals,
 };
 use suanpan_engine::{Batch, Caller, Completed, Engine, Lsn};
 use tokio::sync::oneshot;
@@ -21,8 +21,6 @@ pub struct Gateway {
     currencies: Mutex<HashMap<MerchantId, Currency>>,
     /// Held while a channel is put and learned, so that the directory sees puts in the log's order.
     putting_channel: Mutex<()>,
-    /// Held while the date is looked at and moved, so that what a cut says it closed is what it closed.
-    setting_date: Mutex<()>,
 }
 
 /// The most currencies of platforms that are kept; beyond it they are asked for again.
@@ -64,7 +62,6 @@ impl Gateway {
             channels: RwLock::default(),
             currencies: Mutex::new(HashMap::new()),
             putting_channel: Mutex::new(()),
-            setting_date: Mutex::new(()),
         };
         for id in 0..=u16::MAX {
             match gateway.ask_one(0, Request::Query(Query::Channel(ChannelId(id)))).await {
@@ -167,34 +164,9 @@ impl Gateway {
 
     /// Begins the books at a date, or cuts the day, on all shards.
     pub async fn set_date(self: &Arc<Self>, set: SetDate) -> Reply {
-        match self.move_date(set).await {
-            Ok((_, receipt)) => Reply::Done(receipt),
-            Err(reply) => reply,
-        }
-    }
-
-    /// Cuts the day on all shards: the date that it closed, and what came of it.
-    ///
-    /// # Errors
-    /// The reply, when the day was not cut.
-    pub async fn cut_day(self: &Arc<Self>, date: Date) -> Result<(Date, Receipt), Reply> {
-        self.move_date(SetDate { date, cut: true }).await
-    }
-
-    async fn move_date(self: &Arc<Self>, set: SetDate) -> Result<(Date, Receipt), Reply> {
         let this = self.clone();
-        let moved = tokio::task::spawn_blocking(move || {
-            let _one = this.setting_date.lock().unwrap_or_else(PoisonError::into_inner);
-            let totals = this.engine.totals().map(|(totals, _)| totals).unwrap_or_default();
-            let Some(before) = totals.first().map(|shard| shard.accounting_date) else {
-                return Err(Reply::Rejected(Rejection::Overloaded, None));
-            };
-            match this.engine.set_date(set) {
-                Reply::Done(receipt) => Ok((before, receipt)),
-                other => Err(other),
-            }
-        });
-        moved.await.unwrap_or(Err(Reply::Rejected(Rejection::Unknown, None)))
+        let moved = tokio::task::spawn_blocking(move || this.engine.set_date(set));
+        moved.await.unwrap_or(Reply::Rejected(Rejection::Unknown, None))
     }
 
     /// The totals of all shards together, at one point of the log, and that point; `None` when a shard does not

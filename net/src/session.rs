@@ -367,6 +367,7 @@ impl Sorter {
             let merchant = match &request {
                 Request::Command(command) => command.merchant(),
                 Request::Query(query) => query.merchant(),
+                Request::Run(_) => None,
             };
             let shard = merchant.map_or(0, |merchant| engine.shard_of(merchant));
             self.bundle.routes.push(shard as Route);
@@ -394,6 +395,7 @@ fn needs_all(request: &Request) -> bool {
         Request::Command(Command::PutMerchant(terms)) => terms.platform.is_some(),
         Request::Command(command) => command.merchant().is_none(),
         Request::Query(query) => matches!(query, Query::Accrued(_) | Query::Totals),
+        Request::Run(_) => true,
     }
 }
 

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{get, post};
 use serde::Serialize;
-use suanpan_core::{Date, Query, Receipt, Reply, Request};
+use suanpan_core::{Date, Query, Receipt, Reply, Request, SetDate};
 
 use super::json::JsonBody;
 use super::problem::Problem;
@@ -50,11 +50,10 @@ async fn post_day_cut(State(gateway): State<Arc<Gateway>>, body: JsonBody) -> Re
     let mut body = body.object()?;
     let date = body.required("accounting_date", read::date)?;
     body.finish()?;
-    match gateway.cut_day(date).await {
-        Ok((closed, Receipt::Date { resubmitted })) => {
+    match gateway.set_date(SetDate { date, cut: true }).await {
+        Reply::Done(Receipt::Date { closed, resubmitted }) => {
             Ok(ok(&CutBody { closed: closed.to_string(), accounting_date: date.to_string(), resubmitted }))
         }
-        Ok((_, other)) => Err(Problem::from_reply(Reply::Done(other))),
-        Err(reply) => Err(Problem::from_reply(reply)),
+        other => Err(Problem::from_reply(other)),
     }
 }

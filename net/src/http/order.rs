@@ -43,8 +43,8 @@ struct OrderBody<'a> {
     in_flight: u64,
     held: u64,
     settled: bool,
-    accounting_date: String,
-    paid_at: String,
+    accounting_date: Option<String>,
+    paid_at: Option<String>,
     channel_txn: Option<&'a str>,
 }
 
@@ -146,8 +146,8 @@ fn with_channel(
         in_flight: view.in_flight,
         held: view.held,
         settled: view.settled,
-        accounting_date: view.accounting_date.to_string(),
-        paid_at: time::write_moment(view.paid_at, channel.zone.at(view.paid_at)),
+        accounting_date: view.accounting_date.map(|date| date.to_string()),
+        paid_at: view.paid_at.map(|at| time::write_moment(at, channel.zone.at(at))),
         channel_txn: view.channel_txn.as_deref(),
     }))
 }

@@ -145,6 +145,6 @@ fn read_refund(merchant: MerchantId, mut body: Object<'_, '_>) -> Result<Refund,
         return Err(body.problem("split_returns", "must be empty: the order has no splits"));
     }
     body.finish()?;
-    let details = (!reason.is_empty()).then(|| Box::new(RefundDetails { reason }));
+    let details = (!reason.is_empty()).then(|| Box::new(RefundDetails { reason, split_returns: Vec::new() }));
     Ok(Refund { merchant, refund_no, order_no, amount, details })
 }

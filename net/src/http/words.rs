@@ -52,7 +52,7 @@ words! {
     }
     DiscountRefund { "proportional" = Proportional, "discount_first" = DiscountFirst }
     OrderStatus {
-        "paid" = Paid, "voided" = Voided, "partially_refunded" = PartiallyRefunded, "refunded" = Refunded
+        "created" = Created, "closed" = Closed, "paid_late" = PaidLate, "paid" = Paid, "voided" = Voided, "partially_refunded" = PartiallyRefunded, "refunded" = Refunded
     }
     RefundState { "processing" = Processing, "held" = Held, "succeeded" = Succeeded, "failed" = Failed }
     RefundResultState { "succeeded" = Succeeded, "failed" = Failed, "unknown" = Unknown }
