@@ -246,14 +246,6 @@ impl Books {
         (with.map(|(owner, currency, _)| (owner, currency)).collect(), next)
     }
 
-    /// The currency of the books, if there is only one.
-    pub(crate) fn only_currency(&self) -> Option<Currency> {
-        match self.stripes.as_slice() {
-            [only] => Some(only.currency),
-            _ => None,
-        }
-    }
-
     /// Every balance by currency; each shared account with its own line, merchants by kind.
     pub(crate) fn totals(&self) -> Vec<(Currency, BookLine, i128)> {
         let mut totals = Vec::new();
