@@ -420,9 +420,15 @@ impl Ledger {
             return Ok(Done::changed(Receipt::Date { closed, resubmitted: 0 }));
         }
         if self.is_lead() {
-            let (kind, accounting_date) = (EventKind::DayCut, self.date);
-            let (merchant, order_no, reference, currency) = (None, None, None, None);
-            sink.event(&Event { kind, merchant, order_no, reference, amount: 0, currency, accounting_date });
+            self.tell(sink, |ledger| Event {
+                kind: EventKind::DayCut,
+                merchant: None,
+                order_no: None,
+                reference: None,
+                amount: 0,
+                currency: None,
+                accounting_date: ledger.date,
+            });
         }
         let resubmitted = self.resubmit_held(sink);
         Ok(Done::changed(Receipt::Date { closed, resubmitted }))
@@ -477,6 +483,14 @@ impl Ledger {
         self.book(merchant_at, entries, date, voucher, sink)?;
         self.post(merchant_at, voucher, entries);
         Ok(())
+    }
+
+    /// Says what happened, if anybody listens.
+    #[inline]
+    pub(crate) fn tell<S: EntrySink>(&self, sink: &mut S, what: impl FnOnce(&Self) -> Event) {
+        if S::WANTS_EVENTS {
+            sink.event(&what(self));
+        }
     }
 
     /// Keeps a group for the merchant's list of entries.

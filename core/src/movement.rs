@@ -46,7 +46,7 @@ impl Ledger {
         let accounts = (MerchantAccount::Available, MerchantAccount::PayoutTransit);
         self.move_within(&asked, Subject::PAYOUT, accounts, false, sink)?;
         self.keep_movement(asked, key.number);
-        sink.event(&self.movement_event(EventKind::PayoutSubmit, &asked));
+        self.tell(sink, |ledger| ledger.movement_event(EventKind::PayoutSubmit, &asked));
         Ok(Done::changed(Receipt::Payout { repeat: false, state }))
     }
 
@@ -92,7 +92,7 @@ impl Ledger {
         self.movements[at].state = said;
         let succeeded = said == MovementState::Succeeded;
         let kind = if succeeded { EventKind::PayoutSucceeded } else { EventKind::PayoutFailed };
-        sink.event(&self.movement_event(kind, &payout));
+        self.tell(sink, |ledger| ledger.movement_event(kind, &payout));
         Ok(Done::changed(Receipt::Payout { repeat: false, state: said }))
     }
 

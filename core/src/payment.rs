@@ -127,7 +127,7 @@ impl Ledger {
         });
         self.order_index.insert(key.number, order_at);
         self.merchants[merchant_at].journal.push(Booked::Payment(order_at), group.entries().len());
-        sink.event(&self.order_event(EventKind::PaymentPaid, order_at));
+        self.tell(sink, |ledger| ledger.order_event(EventKind::PaymentPaid, order_at));
         let (fees, net) = (paid.fee + paid.platform_fee, net(&paid, gross, advance_fee));
         Ok(Done::changed(Receipt::Payment { repeat: false, fees, net }))
     }

@@ -124,7 +124,7 @@ impl Ledger {
             self.details_mut(at).channel_txn = Some(txn.clone());
         }
         let kind = if late { EventKind::PaymentPaidLate } else { EventKind::PaymentPaid };
-        sink.event(&self.order_event(kind, at));
+        self.tell(sink, |ledger| ledger.order_event(kind, at));
         Ok(Done::changed(Receipt::Order { repeat: false, status }))
     }
 
@@ -206,7 +206,7 @@ impl Ledger {
             OrderStatus::Created => {
                 self.stop_waiting(at);
                 self.orders[at].status = status;
-                sink.event(&self.order_event(EventKind::OrderClosed, at));
+                self.tell(sink, |ledger| ledger.order_event(EventKind::OrderClosed, at));
                 Ok(Done::changed(Receipt::Order { repeat: false, status }))
             }
             OrderStatus::Closed => Ok(Done::unchanged(Receipt::Order { repeat: true, status })),
@@ -233,7 +233,7 @@ impl Ledger {
         let order = &mut self.orders[at];
         order.status = OrderStatus::Paid;
         order.flags = order.flags.reinstated();
-        sink.event(&self.order_event(EventKind::PaymentPaid, at));
+        self.tell(sink, |ledger| ledger.order_event(EventKind::PaymentPaid, at));
         Ok(Done::changed(Receipt::Order { repeat: false, status: OrderStatus::Paid }))
     }
 

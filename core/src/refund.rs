@@ -227,12 +227,8 @@ impl Ledger {
         }
         let (at, done) = self.accept_refund(plan, refund.refund_no, known, key);
         let succeeded = self.refunds[at].state == RefundState::Succeeded;
-        sink.event(
-            &self.refund_event(
-                if succeeded { EventKind::RefundSucceeded } else { EventKind::RefundSubmit },
-                at,
-            ),
-        );
+        let kind = if succeeded { EventKind::RefundSucceeded } else { EventKind::RefundSubmit };
+        self.tell(sink, |ledger| ledger.refund_event(kind, at));
         Ok(done)
     }
 

@@ -51,7 +51,7 @@ impl Ledger {
         self.held_today -= u64::from(refund.state == RefundState::Held);
         refund.state = RefundState::Succeeded;
         let (order_at, amount) = (refund.order, refund.parts.payable());
-        sink.event(&self.refund_event(EventKind::RefundSucceeded, at));
+        self.tell(sink, |ledger| ledger.refund_event(EventKind::RefundSucceeded, at));
         let payable = self.payable_of(order_at);
         let order = &mut self.orders[order_at];
         let giveback = &mut self.givebacks[order.giveback];
@@ -70,7 +70,7 @@ impl Ledger {
             (refund.state, refund.held_on) = (RefundState::Held, self.date);
             self.held.push(at);
             self.held_today += 1;
-            sink.event(&self.refund_event(EventKind::RefundHeld, at));
+            self.tell(sink, |ledger| ledger.refund_event(EventKind::RefundHeld, at));
             return Ok(RefundState::Held);
         }
         let merchant_at = order.merchant;
@@ -85,7 +85,7 @@ impl Ledger {
         giveback.given = giveback.given.minus(&refund.parts);
         giveback.count -= 1;
         giveback.in_flight -= 1;
-        sink.event(&self.refund_event(EventKind::RefundFailed, at));
+        self.tell(sink, |ledger| ledger.refund_event(EventKind::RefundFailed, at));
         Ok(RefundState::Failed)
     }
 
@@ -116,7 +116,8 @@ impl Ledger {
         if S::WANTS_EVENTS {
             // One that succeeded meanwhile is not sent again.
             for at in held.into_iter().filter(|&at| self.refunds[at].state == RefundState::Held) {
-                sink.event(&self.refund_event(EventKind::RefundSubmit, at));
+                self.tell(sink, |ledger| ledger.refund_event(EventKind::RefundProcessing, at));
+                self.tell(sink, |ledger| ledger.refund_event(EventKind::RefundSubmit, at));
             }
         }
         std::mem::take(&mut self.held_today)

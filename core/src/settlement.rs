@@ -101,14 +101,14 @@ impl Ledger {
                 batch.merchants += 1;
                 *batch.amounts.entry(currency).or_default() += u128::from(amount);
             }
-            sink.event(&Event {
+            self.tell(sink, |ledger| Event {
                 kind: EventKind::SettlementDone,
                 merchant: Some(id),
                 order_no: None,
                 reference: Some(settle.batch_no),
                 amount,
                 currency: Some(currency),
-                accounting_date: self.date,
+                accounting_date: ledger.date,
             });
         }
         self.merchants[merchant_at].settled(through);

@@ -5,9 +5,9 @@ use crate::digest::Digest;
 use crate::ledger::{Done, Outcome, Refusal};
 use crate::order::Order;
 use crate::{
-    Account, Commission, Date, Entry, EntrySink, EventKind, Key, Ledger, MerchantAccount, MerchantId, Number,
-    OrderRef, OrderStatus, Receipt, Rejection, Rounding, Split, SplitReturn, SplitReturnView, SplitView,
-    Subject,
+    Account, Commission, Date, Entry, EntrySink, Event, EventKind, Key, Ledger, MerchantAccount, MerchantId,
+    Number, OrderRef, OrderStatus, Receipt, Rejection, Rounding, Split, SplitReturn, SplitReturnView,
+    SplitView, Subject,
 };
 
 /// A split as a ledger keeps it.
@@ -78,7 +78,7 @@ impl Ledger {
         self.book_and_post(merchant_at, &release.entries, self.date, &voucher, sink)?;
         self.released(at, release.commissions);
         if self.orders[at].has_commissions(self) {
-            sink.event(&self.order_event(EventKind::SplitDone, at));
+            self.tell(sink, |ledger| ledger.order_event(EventKind::SplitDone, at));
         }
         Ok(Done::changed(Receipt::Order { repeat: false, status }))
     }
@@ -191,8 +191,11 @@ impl Ledger {
         if let Some(release) = release {
             self.released(at, release.commissions);
         }
-        let event = self.order_event(EventKind::SplitDone, at);
-        sink.event(&crate::Event { reference: Some(split.split_no), amount: total, ..event });
+        self.tell(sink, |ledger| Event {
+            reference: Some(split.split_no),
+            amount: total,
+            ..ledger.order_event(EventKind::SplitDone, at)
+        });
         Ok(Done::changed(Receipt::Booked { repeat: false }))
     }
 

@@ -70,7 +70,7 @@ impl Ledger {
         };
         let at = self.voids.push(stored);
         self.void_index.insert(key.number, at);
-        sink.event(&self.void_event(EventKind::VoidSubmit, at));
+        self.tell(sink, |ledger| ledger.void_event(EventKind::VoidSubmit, at));
         Ok(Done::changed(Receipt::Void { repeat: false, state: VoidState::Processing }))
     }
 
@@ -97,7 +97,7 @@ impl Ledger {
         }
         self.voids[at].state = said;
         let kind = if result.succeeded { EventKind::VoidSucceeded } else { EventKind::VoidFailed };
-        sink.event(&self.void_event(kind, at));
+        self.tell(sink, |ledger| ledger.void_event(kind, at));
         Ok(Done::changed(Receipt::VoidResult { repeat: false, state: said }))
     }
 
