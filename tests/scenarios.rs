@@ -54,7 +54,8 @@ impl Process {
 
     fn start_on(folder: &Path) -> (Server, Client) {
         // As small as they may be, so that a start takes little time.
-        let server = Server::start(folder, &["--shards", "2", "--reserve-mib", "0"]);
+        let server =
+            Server::start_with(folder, &["--segment-mib", "1", "--shards", "2", "--reserve-mib", "0"]);
         let client = Client::new(format!("http://{}", server.http).parse().unwrap());
         (server, client)
     }
