@@ -1,6 +1,6 @@
 //! `suanpan scenario`: plays files of calls and expected answers, over HTTP.
 //!
-//! [`script`] is the file's format, [`http`] the client, [`play`] a step; the tests of `tests/scenarios.rs` use these
+//! [`script`] is the file's format, [`http`] the client, [`play`](mod@play) a step; the tests of `tests/scenarios.rs` use these
 //! three as well, against servers of their own.
 
 mod http;
