@@ -22,7 +22,7 @@ use crate::{Account, Currency, Date, Entry, EntryView, Ledger, Number, Subject, 
 const POSTING: u32 = 1 << 31;
 /// The last place that an order or a posting may have.
 pub(crate) const PLACE_MAX: u32 = POSTING - 2;
-const _: () = assert!(NOWHERE == PLACE_MAX + 1 | POSTING, "no posting looks like nowhere");
+const _: () = assert!(NOWHERE == (PLACE_MAX + 1) | POSTING, "no posting looks like nowhere");
 
 /// Groups of a block.
 const BLOCK_GROUPS: u64 = 256;
