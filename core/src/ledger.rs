@@ -164,8 +164,28 @@ impl Ledger {
 
     /// What this ledger says to a command that concerns several; see [`Vote`].
     #[must_use]
-    pub fn vote(&self, _command: &Command, _now: Timestamp) -> Vote {
-        Vote::Yes
+    pub fn vote(&self, command: &Command, _now: Timestamp) -> Vote {
+        match command {
+            Command::SetDate(set) if set.cut && set.date <= self.date => {
+                Vote::No(Rejection::DateNotLater, None)
+            }
+            Command::SetDate(set) if !set.cut && self.orders.len() > 0 => {
+                Vote::No(Rejection::DateNotLater, None)
+            }
+            _ => Vote::Yes,
+        }
+    }
+
+    /// What this ledger holds of an owner's accruals, signed.
+    #[must_use]
+    pub fn accruals(&self, owner: MerchantId, _currency: crate::Currency) -> i128 {
+        self.books.accrued(owner)
+    }
+
+    /// Whether the owner lives here, has this currency and may get so much.
+    #[must_use]
+    pub fn can_receive(&self, owner: MerchantId, _currency: crate::Currency, _amount: u64) -> bool {
+        self.find_merchant(owner).is_some()
     }
 
     /// The accounting date.
