@@ -16,20 +16,31 @@
 //! are the core's); no format of the log below the payload of a record (that is the log's); no retry of a
 //! failed sync, ever.
 
+mod answer;
 mod batch;
+mod chair;
 mod clock;
+mod config;
 mod engine;
 mod error;
+mod expiry;
 mod gate;
 mod group;
+mod holds;
 mod meeting;
+mod motion;
+mod ports;
 mod queue;
 mod replay;
+mod run;
 mod shard;
+mod tally;
 
-pub use batch::{BATCH_REQUESTS_MAX, Batch, Caller, Completed};
+pub use batch::{BATCH_REQUESTS_MAX, BATCH_TOGETHER_MAX, Batch, Caller, Completed, Refused};
 pub use clock::Clock;
-pub use engine::{Engine, EngineConfig, Health, Recovered, Refused, SHARDS_MAX};
+pub use config::{EngineConfig, SHARDS_MAX};
+pub use engine::{Engine, Health, Recovered};
 pub use error::EngineError;
 pub use group::GroupError;
+pub use holds::{HOLD_BUCKETS, HoldTimes};
 pub use suanpan_wal::{Backend, Lsn};

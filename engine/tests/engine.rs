@@ -65,13 +65,17 @@ fn payment(id: u64, number: u64) -> Request {
 
 fn open_shop(engine: &Engine) {
     let channel = ChannelTerms::preset("wechat", Preset::Wechat, Zone::fixed("Asia/Shanghai", 28_800));
-    let put = engine.put_channel(Box::new(channel));
+    let put = engine.command_all(Command::PutChannel(Box::new(channel)));
     assert_eq!(put, Reply::Done(Receipt::Channel { id: ChannelId(0), existed: false }));
     for id in 1..=MERCHANTS {
         let request = Request::Command(Command::PutMerchant(terms(id)));
         let replies = ask(engine, engine.shard_of(MerchantId(id)), vec![request]);
         assert_eq!(replies, [Reply::Done(Receipt::Merchant { existed: false })]);
     }
+}
+
+fn set_date(engine: &Engine, set: SetDate) -> Reply {
+    engine.command_all(Command::SetDate(set))
 }
 
 fn pending(engine: &Engine, id: u64) -> u64 {
@@ -153,15 +157,15 @@ fn the_day_is_cut_on_all_shards_at_one_point() {
     let engine = start(folder.path(), 3);
     let begin = |date| SetDate { date: Date(date), cut: false };
     let cut = |date| SetDate { date: Date(date), cut: true };
-    let set = Reply::Done(Receipt::Date { resubmitted: 0 });
+    let set = |closed| Reply::Done(Receipt::Date { closed: Date(closed), resubmitted: 0 });
     let refused = Reply::Rejected(Rejection::DateNotLater, None);
-    assert_eq!(engine.set_date(begin(19_000)), set, "no order was taken");
+    assert_eq!(set_date(&engine, begin(19_000)), set(20_000), "no order was taken");
     open_shop(&engine);
     let shard = engine.shard_of(MerchantId(3));
     ask(&engine, shard, vec![payment(3, 1)]);
-    assert_eq!(engine.set_date(begin(18_000)), refused, "an order was taken");
-    assert_eq!(engine.set_date(cut(19_000)), refused);
-    assert_eq!(engine.set_date(cut(19_001)), set);
+    assert_eq!(set_date(&engine, begin(18_000)), refused, "an order was taken");
+    assert_eq!(set_date(&engine, cut(19_000)), refused);
+    assert_eq!(set_date(&engine, cut(19_001)), set(19_000));
     let dates: Vec<Date> = engine.totals().unwrap().0.iter().map(|t| t.accounting_date).collect();
     assert_eq!(dates, [Date(19_001); 3]);
     drop(engine);
@@ -176,11 +180,11 @@ fn what_changes_nothing_on_any_shard_is_replayed_too() {
     let channel = ChannelTerms::preset("wechat", Preset::Wechat, Zone::fixed("Asia/Shanghai", 28_800));
     let engine = start(folder.path(), 2);
     for existed in [false, true, true] {
-        let put = engine.put_channel(Box::new(channel.clone()));
+        let put = engine.command_all(Command::PutChannel(Box::new(channel.clone())));
         assert_eq!(put, Reply::Done(Receipt::Channel { id: ChannelId(0), existed }));
     }
     for _ in 0..2 {
-        assert!(matches!(engine.set_date(SetDate { date: TODAY, cut: false }), Reply::Done(_)));
+        assert!(matches!(set_date(&engine, SetDate { date: TODAY, cut: false }), Reply::Done(_)));
     }
     engine.stop().unwrap();
     drop(engine);

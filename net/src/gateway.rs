@@ -153,7 +153,7 @@ impl Gateway {
         let kept = terms.clone();
         let put = tokio::task::spawn_blocking(move || {
             let _one = this.putting_channel.lock().unwrap_or_else(PoisonError::into_inner);
-            let reply = this.engine.put_channel(terms);
+            let reply = this.engine.command_all(Command::PutChannel(terms));
             if let Reply::Done(Receipt::Channel { id, .. }) = reply {
                 this.learn_channel(id, *kept);
             }
@@ -165,7 +165,7 @@ impl Gateway {
     /// Begins the books at a date, or cuts the day, on all shards.
     pub async fn set_date(self: &Arc<Self>, set: SetDate) -> Reply {
         let this = self.clone();
-        let moved = tokio::task::spawn_blocking(move || this.engine.set_date(set));
+        let moved = tokio::task::spawn_blocking(move || this.engine.command_all(Command::SetDate(set)));
         moved.await.unwrap_or(Reply::Rejected(Rejection::Unknown, None))
     }
 
