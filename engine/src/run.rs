@@ -102,18 +102,13 @@ impl Engine {
 
     /// The sum of all shards' parts of a batch.
     fn settlement_view(&self, batch_no: Number) -> Result<SettlementView, Stopped> {
-        let mut all: Option<SettlementView> = None;
-        for shard in 0..self.shards() {
-            let part = match self.ports.ask_one(shard, Request::Query(Query::Settlement(batch_no))) {
-                Reply::Settlement { view, .. } => *view,
-                other => return Err(other),
-            };
-            all = Some(match all {
-                Some(sum) => added(sum, part),
-                None => part,
-            });
-        }
-        all.ok_or(Reply::Rejected(Rejection::SettlementNotFound, None))
+        let look = || Request::Query(Query::Settlement(batch_no));
+        let part = |shard| match self.ports.ask_one(shard, look()) {
+            Reply::Settlement { view, .. } => Ok(*view),
+            other => Err(other),
+        };
+        let parts = (0..self.shards()).map(part).collect::<Result<Vec<_>, _>>()?;
+        SettlementView::sum(parts).ok_or(Reply::Rejected(Rejection::SettlementNotFound, None))
     }
 
     /// Sweeps what every owner accrued in all shards.
@@ -151,22 +146,6 @@ impl Engine {
 /// Whether a reply says that the engine cannot go on; what the rules refuse a merchant concerns that merchant only.
 fn is_in_the_way(reply: &Reply) -> bool {
     matches!(reply, Reply::Rejected(Rejection::Overloaded | Rejection::ReadOnly | Rejection::Unknown, _))
-}
-
-/// Two shards' parts of a batch together.
-fn added(sum: SettlementView, part: SettlementView) -> SettlementView {
-    assert_eq!((sum.batch_no, sum.merchant), (part.batch_no, part.merchant), "parts of one batch");
-    assert_eq!(sum.accounting_date, part.accounting_date, "a batch begins at one point");
-    let mut amounts: BTreeMap<Currency, u128> = sum.amounts.into_iter().collect();
-    for (currency, amount) in part.amounts {
-        *amounts.entry(currency).or_default() += amount;
-    }
-    SettlementView {
-        ended: sum.ended && part.ended,
-        merchants: sum.merchants + part.merchants,
-        amounts: amounts.into_iter().collect(),
-        ..part
-    }
 }
 
 /// What a sweep came to.

@@ -31,7 +31,10 @@ pub(crate) struct Party {
 pub(crate) fn parties(command: &Command) -> impl Iterator<Item = Party> {
     let missing = |merchant, rejection, field| Party { merchant, missing: (rejection, field) };
     let own = |account, field| match account {
-        Account::Merchant(id, _) => Some(missing(id, Rejection::MerchantNotFound, Some(field))),
+        Account::Merchant(id, _)
+        | Account::FeeReceivable(id)
+        | Account::Platform(id)
+        | Account::Accrued(id) => Some(missing(id, Rejection::MerchantNotFound, Some(field))),
         _ => None,
     };
     let both = match command {
@@ -40,10 +43,9 @@ pub(crate) fn parties(command: &Command) -> impl Iterator<Item = Party> {
             Some(missing(transfer.to, Rejection::ReceiverInvalid, Some(Field::To))),
         ],
         Command::Adjust(adjust) => [own(adjust.from, Field::From), own(adjust.to, Field::To)],
-        Command::BeginSettlement(settlement) => [
-            settlement.merchant.map(|id| missing(id, Rejection::MerchantNotFound, Some(Field::MerchantId))),
-            None,
-        ],
+        Command::BeginSettlement(settlement) => {
+            [settlement.merchant.map(|id| missing(id, Rejection::MerchantNotFound, None)), None]
+        }
         _ => [None, None],
     };
     both.into_iter().flatten()
@@ -85,7 +87,7 @@ pub(crate) fn count(command: &Command, voices: &[Voice]) -> Tally {
         return refused(rejection, field);
     }
     match vote {
-        Vote::Yes => Tally::Carried,
+        Vote::Yes(_) => Tally::Carried,
         Vote::No(rejection, field) => refused(rejection, field),
         Vote::Abstain | Vote::Done(_) => refused(Rejection::MerchantNotFound, None),
     }
@@ -142,7 +144,7 @@ mod tests {
     #[test]
     fn votes_are_counted_in_the_order_of_the_business() {
         let command = transfer(1, 2);
-        let (yes, abstain) = (voice(Vote::Yes), voice(Vote::Abstain));
+        let (yes, abstain) = (voice(Vote::Yes(None)), voice(Vote::Abstain));
         let poor = voice(Vote::No(Rejection::InsufficientFunds, None));
         let conflict = voice(Vote::No(Rejection::IdempotencyConflict, None));
         let done = voice(Vote::Done(Receipt::Booked { repeat: true }));
