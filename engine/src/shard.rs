@@ -30,8 +30,9 @@ const GROUP_REQUESTS: usize = BATCH_REQUESTS_MAX;
 /// a meeting may come.
 const TOUCH_AHEAD: usize = BATCH_TOGETHER_MAX;
 
-/// The most bytes one command of a merchant takes in the log; a group is closed before it might not fit.
-const COMMAND_BYTES_MAX: usize = 4 * 1024;
+/// The most bytes one command of a merchant takes in the log, a refund with fifty split returns; a group is closed before
+/// it might not fit.
+const COMMAND_BYTES_MAX: usize = 8 * 1024;
 
 /// A shard's thread, and all that only it touches.
 pub(crate) struct Shard {
@@ -307,4 +308,36 @@ pub(crate) fn words_of(panic: &(dyn std::any::Any + Send)) -> &str {
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("a panic without words")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use suanpan_core::{MerchantId, Number, Refund, RefundDetails, SPLIT_PARTS_MAX, SplitReturn, encode};
+
+    #[test]
+    fn the_largest_command_of_a_merchant_fits() {
+        let number: Number = "9".repeat(32).parse().unwrap();
+        let merchant = MerchantId(MerchantId::MAX);
+        let back = SplitReturn {
+            merchant,
+            return_no: number,
+            order_no: number,
+            split_no: number,
+            receiver: merchant,
+            amount: suanpan_core::AMOUNT_MAX,
+        };
+        let details = RefundDetails { reason: "r".repeat(256), split_returns: vec![back; SPLIT_PARTS_MAX] };
+        let command = Command::Refund(Refund {
+            merchant,
+            refund_no: number,
+            order_no: number,
+            amount: suanpan_core::AMOUNT_MAX,
+            details: Some(Box::new(details)),
+        });
+        assert_eq!(command.check(), Ok(()));
+        let mut bytes = Vec::new();
+        encode(&command, &mut bytes);
+        assert!((COMMAND_BYTES_MAX / 2..COMMAND_BYTES_MAX).contains(&bytes.len()), "{}", bytes.len());
+    }
 }
