@@ -1,6 +1,7 @@
 //! The engine: shards, chair, gates and log, started, fed, asked and stopped together.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use crate::clock::Clock;
 use crate::config::{EngineConfig, RECORD_BYTES_MIN, SHARDS_MAX};
 use crate::error::EngineError;
 use crate::expiry::Expiry;
+use crate::follow::Follower;
 use crate::gate::{Gate, GateKeeper};
 use crate::group::GroupWriter;
 use crate::holds::{HoldTimes, Holds};
@@ -66,6 +68,7 @@ pub struct Engine {
     /// Held by the one run that is under way.
     pub(crate) runs: Mutex<()>,
     recovered: Recovered,
+    dir: PathBuf,
     _lock: FolderLock,
 }
 
@@ -248,6 +251,14 @@ impl Engine {
         }
     }
 
+    /// Follows what happens, from the beginning of the log on.
+    ///
+    /// # Errors
+    /// When the log's files cannot be read.
+    pub fn follow(&self) -> Result<Follower, EngineError> {
+        Follower::of_running(&self.dir, self.handle.clone())
+    }
+
     /// The clock that stamps what is decided.
     #[must_use]
     pub fn clock(&self) -> &Clock {
@@ -363,7 +374,7 @@ impl Parts {
         let chair = self.chair(motions.clone(), ports.clone(), motions_gate.clone(), writer)?;
         let expiry = Expiry::start(ports.clone(), &self.clock)?;
         let running = Mutex::new(Some(Running { expiry, chair, shards, log }));
-        let Self { handle, clock, holds, .. } = self;
+        let Self { config, handle, clock, holds, .. } = self;
         let runs = Mutex::new(());
         Ok(Engine {
             ports,
@@ -375,6 +386,7 @@ impl Parts {
             running,
             runs,
             recovered,
+            dir: config.dir,
             _lock: lock,
         })
     }

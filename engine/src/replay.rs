@@ -110,10 +110,7 @@ fn replay_record(
     commands.clear();
     for command in group {
         let command = command.map_err(unreadable)?;
-        if command.merchant().is_none() != (record.stream == STREAM_ALL) {
-            let what = format!("{command:?} in a record of stream {}", record.stream);
-            return Err(EngineError::Diverged { lsn: record.lsn, what });
-        }
+        check_stream(&command, record)?;
         if mine(&command) {
             commands.push(command);
         }
@@ -128,6 +125,15 @@ fn replay_record(
     // Those for all shards are counted by the first.
     let counted = record.stream != STREAM_ALL || shard == 0;
     Ok(if counted { commands.len() as u64 } else { 0 })
+}
+
+/// A command for all shards stands in a record for all shards, and no other does.
+pub(crate) fn check_stream(command: &Command, record: &RecordRef<'_>) -> Result<(), EngineError> {
+    if command.merchant().is_none() == (record.stream == STREAM_ALL) {
+        return Ok(());
+    }
+    let what = format!("{command:?} in a record of stream {}", record.stream);
+    Err(EngineError::Diverged { lsn: record.lsn, what })
 }
 
 fn apply_some(
