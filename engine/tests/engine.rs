@@ -72,7 +72,10 @@ fn a_full_shard_says_so_and_loses_nothing() {
         assert!(completed.replies.iter().all(|reply| matches!(reply, Reply::Done(_))));
     }
     assert_eq!(pending(&engine, 1), accepted * 50 * 994);
-    assert_eq!(engine.outstanding(), 0);
+    // The engine itself asks a little, now and then.
+    while engine.outstanding() > 0 {
+        std::thread::yield_now();
+    }
     engine.stop().unwrap();
 }
 
