@@ -201,6 +201,47 @@ fn transfers_share_their_syncs() {
     assert_eq!(balances(&again, 13).available, FLOAT + 100);
 }
 
+struct Replies(std::sync::Mutex<Vec<Reply>>);
+
+impl Caller for Replies {
+    fn complete(&self, completed: Completed) {
+        self.0.lock().unwrap().extend(completed.replies);
+    }
+}
+
+/// What is handed in at once is decided as if one came after the other: the last money is given once, a number stands for
+/// one transfer.
+#[test]
+fn what_depends_on_each_other_is_not_decided_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = start(folder.path(), 3);
+    open_shop(&engine, MERCHANTS);
+    let givers = 1..=8;
+    assert!(ask_all(&engine, givers.clone().map(|id| top_up(id, 1, 10))).iter().all(|r| *r == booked(false)));
+    let replies = Arc::new(Replies(Vec::new().into()));
+    for n in 0..16 {
+        for id in givers.clone() {
+            let different = transfer(id, n, 9 + n, 10);
+            let same = transfer(9, 1, 10 + n % 2, 1);
+            assert_eq!(engine.submit_all(different, 0, replies.clone()), Ok(()));
+            assert_eq!(engine.submit_all(same, 0, replies.clone()), Ok(()));
+        }
+    }
+    engine.stop().unwrap();
+    let replies = replies.0.lock().unwrap();
+    let count = |wanted: &Reply| replies.iter().filter(|reply| *reply == wanted).count();
+    let poor = Reply::Rejected(Rejection::InsufficientFunds, None);
+    let conflict = Reply::Rejected(Rejection::IdempotencyConflict, None);
+    assert_eq!(replies.len(), 16 * 8 * 2);
+    assert_eq!(count(&booked(false)), 8 + 1, "each giver's money and one of a number");
+    assert_eq!(count(&conflict), 64);
+    assert_eq!(count(&booked(true)) + count(&poor) + count(&conflict) + 9, replies.len());
+    drop(engine);
+    let again = start(folder.path(), 2);
+    assert_eq!(line(&again.totals().unwrap().0, "merchants:available"), 80);
+    givers.for_each(|id| assert_eq!(balances(&again, id).available, 0));
+}
+
 /// A batch of up to sixteen is decided with nothing in between, whatever meetings there are.
 #[test]
 fn a_short_batch_is_not_interrupted() {
