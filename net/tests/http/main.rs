@@ -7,5 +7,4 @@ mod connections;
 mod fields;
 mod problems;
 mod routes;
-mod scenarios;
 mod server;
