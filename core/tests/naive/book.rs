@@ -101,7 +101,7 @@ impl Naive {
             for (account, change) in [(&line.from, -amount), (&line.to, amount)] {
                 *self.accounts.entry((about.currency, account.clone())).or_default() += change;
                 match own_account(account) {
-                    Some((id, "pending")) => *self.buckets.entry((id, date)).or_default() += change,
+                    Some((id, "pending")) => self.fill((id, date), change),
                     Some((id, "held")) => {
                         *self.holds.entry((id, about.order_no.unwrap())).or_default() += change;
                     }
@@ -141,6 +141,14 @@ impl Naive {
             }
         }
         Ok(())
+    }
+
+    /// Adds to a date of pending; one at zero is none.
+    pub(super) fn fill(&mut self, bucket: (u64, Date), change: i128) {
+        let sum = self.buckets.remove(&bucket).unwrap_or(0) + change;
+        if sum != 0 {
+            self.buckets.insert(bucket, sum);
+        }
     }
 
     /// Gives what one command booked for a merchant the merchant's next numbers, as one group.

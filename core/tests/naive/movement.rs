@@ -183,21 +183,21 @@ impl Naive {
         if let Some(known) = self.adjustments.get(&asked.adjustment_no) {
             return again(known.asked == *asked, Receipt::Booked { repeat: true });
         }
+        let sides = [(asked.from, Field::From), (asked.to, Field::To)];
+        for (account, field) in sides {
+            self.adjusted(account).map_err(|(rejection, ..)| (rejection, Some(field), false))?;
+        }
         let mut owners = Vec::new();
-        for account in [asked.from, asked.to] {
-            match account {
-                Account::Channel(id) => {
-                    self.channel(id)?;
-                }
-                Account::Merchant(id, _) => {
-                    if self.terms(id)?.currency != asked.currency {
-                        return no(Rejection::CurrencyMismatch);
-                    }
-                    if !owners.contains(&id.0) {
-                        owners.push(id.0);
-                    }
-                }
-                _ => {}
+        for (account, field) in sides {
+            let owner = self.adjusted(account)?;
+            if owner.as_ref().is_some_and(|owner| owner.currency != asked.currency) {
+                return no_field(Rejection::CurrencyMismatch, field);
+            }
+            // Shared accounts are in nobody's list.
+            if let Account::Merchant(id, _) | Account::FeeReceivable(id) = account
+                && !owners.contains(&id.0)
+            {
+                owners.push(id.0);
             }
         }
         let name = |account: Account| match account {
@@ -216,5 +216,17 @@ impl Naive {
         let view = AdjustmentView { asked: asked.clone(), accounting_date: self.date };
         self.adjustments.insert(asked.adjustment_no, view);
         Ok((Receipt::Booked { repeat: false }, true))
+    }
+
+    /// Whose an account is, if it is one's; it must be there.
+    fn adjusted(&self, account: Account) -> Result<Option<MerchantTerms>, No> {
+        match account {
+            Account::Channel(id) => self.channel(id).map(|_| None),
+            Account::Merchant(id, _)
+            | Account::Platform(id)
+            | Account::Accrued(id)
+            | Account::FeeReceivable(id) => self.terms(id).map(Some),
+            _ => Ok(None),
+        }
     }
 }

@@ -180,11 +180,11 @@ impl Naive {
         if let Some(known) = self.orders.get(&name) {
             return again(known.prepaid.as_ref() == Some(asked), self.order_receipt(&name, now, true));
         }
-        if asked.discounts.platform > 0 && terms.platform.is_none() {
-            return no_field(Rejection::InvalidRequest, Field::Discounts);
-        }
         if asked.expires_at.is_some_and(|at| at <= now) {
             return no_field(Rejection::InvalidRequest, Field::ExpiresAt);
+        }
+        if asked.discounts.platform > 0 && terms.platform.is_none() {
+            return no_field(Rejection::InvalidRequest, Field::Discounts);
         }
         match terms.status {
             MerchantStatus::Active => {}
@@ -242,7 +242,7 @@ impl Naive {
         let order = self.order(&name)?;
         let over = order.is_over(now, self.flaw);
         match order.stage {
-            Stage::Closed if !asked.expired => return Ok((self.order_receipt(&name, now, true), false)),
+            Stage::Closed => return Ok((self.order_receipt(&name, now, true), false)),
             Stage::Created if over || !asked.expired => {}
             _ => return no(Rejection::OrderState),
         }

@@ -36,6 +36,9 @@ impl Naive {
     }
 
     pub(super) fn begin_settlement(&mut self, asked: Settlement) -> Outcome {
+        if let Some(merchant) = asked.merchant {
+            self.terms(merchant)?;
+        }
         if let Some(known) = self.batches.get(&asked.batch_no) {
             return again(known.merchant == asked.merchant, Receipt::Batch { repeat: true });
         }
@@ -96,7 +99,6 @@ impl Naive {
         };
         let (from, to) = (format!("merchant:{m}:pending"), format!("merchant:{m}:available"));
         let next = through.plus_days(1);
-        let open = self.buckets.contains_key(&(m, next));
         // The closed dates' sum goes to the next one, which what is paid is taken of: what is left over is carried.
         let mut carry = sum;
         if self.flaw == Flaw::CarryDropped {
@@ -108,12 +110,9 @@ impl Naive {
             self.buckets.retain(|&(of, date), _| of != m || date > through);
             self.settled_through.insert(m, through);
         }
-        *self.buckets.entry((m, next)).or_default() += carry;
+        self.fill((m, next), carry);
         let about = About::merchant(&terms).reference(asked.batch_no);
         self.book(&about, next, vec![line(85, &from, &to, amount)])?;
-        if !open && self.buckets[&(m, next)] == 0 {
-            self.buckets.remove(&(m, next));
-        }
         if amount > 0 {
             let batch = self.batches.get_mut(&asked.batch_no).unwrap();
             batch.paid.insert(m);

@@ -51,7 +51,7 @@ impl Naive {
         }
         // That the others are there, of this currency and not closed, was looked at before.
         if asked.receivers.iter().any(|(receiver, _)| *receiver == asked.merchant) {
-            return no_field(Rejection::ReceiverInvalid, Field::Receivers);
+            return no(Rejection::ReceiverInvalid);
         }
         let sum: u64 = asked.receivers.iter().map(|(_, amount)| amount).sum();
         if i128::from(sum) > self.hold_of(&of) {
@@ -84,7 +84,7 @@ impl Naive {
         }
         let order = self.order(&of)?;
         let lines = vec![self.give_back(asked, &order)?];
-        self.book(&About::order(&order.terms, of.1).reference(name.1), self.date_of(&of), lines)?;
+        self.book(&About::order(&order.terms, of.1).reference(name.1), self.date, lines)?;
         Ok((Receipt::Booked { repeat: false }, true))
     }
 
@@ -110,7 +110,7 @@ impl Naive {
         let known = self.splits.get_mut(&of_split).filter(|split| split.asked.order_no == asked.order_no);
         let Some(split) = known else { return no(Rejection::SplitNotFound) };
         let part = split.asked.receivers.iter().find(|(receiver, _)| *receiver == asked.receiver);
-        let Some(&(_, part)) = part else { return no_field(Rejection::ReceiverInvalid, Field::MerchantId) };
+        let Some(&(_, part)) = part else { return no(Rejection::ReceiverInvalid) };
         let returned = split.returned.entry(asked.receiver.0).or_default();
         if asked.amount > part - *returned {
             return no(Rejection::ExceedsRefundable);

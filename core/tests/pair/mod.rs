@@ -48,7 +48,7 @@ fn ask<S: EntrySink>(ledger: &mut Ledger, command: &Command, now: Timestamp, sin
             Vote::No(rejection, field) => {
                 return Applied { reply: Reply::Rejected(rejection, field), changed: false };
             }
-            Vote::Yes | Vote::Abstain => {}
+            Vote::Yes(_) | Vote::Abstain => {}
         }
     }
     ledger.apply(command, now, sink)
