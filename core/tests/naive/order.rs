@@ -275,7 +275,7 @@ impl Naive {
         self.terms(asked.merchant)?;
         let name = (asked.merchant.0, asked.order_no);
         let mut order = self.order(&name)?;
-        if order.released {
+        if order.released && order.stage != Stage::Voided {
             return Ok((self.order_receipt(&name, now, true), false));
         }
         if !order.is_held() {

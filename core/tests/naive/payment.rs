@@ -142,8 +142,9 @@ impl Naive {
         if self.backs(&of).next().is_some() {
             return no(Rejection::HasRefunds);
         }
-        // What was split away is not there, and the other orders' holds are theirs.
-        if order.is_held() && self.hold_of(&of) < i128::from(order.net()) {
+        // What was split away is not there.
+        let commissions: u64 = order.commissions.iter().map(|one| one.amount).sum();
+        if self.split_of(&of) + commissions > 0 {
             return no(Rejection::InsufficientFunds);
         }
         let about = About::order(&order.terms, of.1).reference(name.1);

@@ -306,13 +306,10 @@ impl Naive {
     }
 
     /// The date of pending that what failed gives back to: the one it was taken out of, or the current one's once that
-    /// is settled. What was taken of a hold that was released since goes where the rest of it went.
+    /// is settled. What was taken of a hold left no date.
     fn back_to(&self, back: &Back) -> Date {
         let open =
             |date: &Date| self.flaw == Flaw::BackToSettledDate || !self.has_settled(back.order.0, *date);
-        match back.taken {
-            Some(taken) => Some(taken).filter(open).unwrap_or(self.date),
-            None => self.date_of(&back.order),
-        }
+        back.taken.filter(open).unwrap_or(self.date)
     }
 }

@@ -18,7 +18,7 @@ pub(super) struct Returned {
 
 impl Naive {
     /// What of an order was split and did not come back.
-    fn split_of(&self, order: &Name) -> u64 {
+    pub(super) fn split_of(&self, order: &Name) -> u64 {
         let of_order =
             |(name, split): &(&Name, &Parted)| name.0 == order.0 && split.asked.order_no == order.1;
         let left = |(_, split): (&Name, &Parted)| -> u64 {
@@ -126,6 +126,9 @@ impl Naive {
     }
 
     pub(super) fn put_promoter(&mut self, asked: &Promoter) -> Outcome {
+        if self.promoters.get(&asked.promoter.0) == Some(asked) {
+            return Ok((Receipt::Promoter { existed: true }, false));
+        }
         if let Some(upline) = asked.upline {
             let Some(above) = self.promoters.get(&upline.0) else {
                 return no_field(Rejection::ReceiverInvalid, Field::Upline);
@@ -142,7 +145,7 @@ impl Naive {
             }
         }
         let known = self.promoters.insert(asked.promoter.0, *asked);
-        Ok((Receipt::Promoter { existed: known.is_some() }, known != Some(*asked)))
+        Ok((Receipt::Promoter { existed: known.is_some() }, true))
     }
 
     /// What promoters get of an order whose `held` is to be released after `split` more of it was split: each its rate of
