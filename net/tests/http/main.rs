@@ -5,6 +5,7 @@
 mod client;
 mod connections;
 mod fields;
+mod openapi;
 mod problems;
 mod routes;
 mod scenarios;
