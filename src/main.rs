@@ -6,6 +6,7 @@
 mod demo;
 mod load;
 mod output;
+mod scenario;
 mod serve;
 mod settings;
 mod spawned;
@@ -31,6 +32,8 @@ enum Command {
     Serve(serve::Serve),
     /// Put a server under load, measure it, and check every answer and every balance.
     Load(load::Load),
+    /// Play scenario files, and say where an answer differs.
+    Scenario(scenario::Scenario),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Command::Demo(demo) => demo.run().map_err(|error| error.to_string()),
         Command::Serve(serve) => serve.run().map_err(|error| error.to_string()),
         Command::Load(load) => load.run().map_err(|error| error.to_string()),
+        Command::Scenario(scenario) => scenario.run().map_err(|error| error.to_string()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

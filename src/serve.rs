@@ -160,7 +160,7 @@ async fn start(
 }
 
 /// Where the books of a new data folder begin: today in China.
-fn today() -> Date {
+pub(crate) fn today() -> Date {
     let now = jiff::Timestamp::now().as_second();
     const CHINA_S: i64 = 8 * 3_600;
     Date(i32::try_from((now + CHINA_S).div_euclid(86_400)).unwrap_or_default())

@@ -194,6 +194,59 @@ fn a_server_stops_when_told() {
     assert!(!again.said.iter().any(|line| line.contains("crash")), "{:?}", again.said);
 }
 
+/// A scenario, in a file of its own.
+fn scenario(folder: &std::path::Path, name: &str, steps: &str) -> String {
+    let file = folder.join(name);
+    std::fs::write(&file, format!("{{\"name\": \"{name}\", \"steps\": [\n{steps}\n]}}")).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+const OPEN: &str = r#"{"do": "PUT /v1/merchants/1001", "body": {"currency": "CNY"}, "status": 200},
+    {"restart": true},
+    {"do": "GET /v1/merchants/1001/balances", "status": 200, "expect": {"pending": 0}, "why": "It sold nothing."}"#;
+
+#[test]
+fn scenarios_are_played_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let right = scenario(folder.path(), "right.json", OPEN);
+    let wrong = scenario(folder.path(), "wrong.json", &OPEN.replace("\"pending\": 0", "\"pending\": 1"));
+    let output = suanpan(&["scenario", &right, &wrong]);
+    let words = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{words}");
+    for told in ["ok   ", "FAIL ", "It sold nothing.", "$.pending: wanted 1, got 0", "1 passed, 1 failed"] {
+        assert!(words.contains(told), "{told} in {words}");
+    }
+    let output = suanpan(&["scenario", "--quiet", &right]);
+    let words = String::from_utf8(output.stdout).unwrap();
+    assert_eq!((output.status.code(), words.lines().count()), (Some(0), 2), "{words}");
+}
+
+#[test]
+fn scenarios_are_played_against_a_server_that_is_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"), &[]);
+    let file = scenario(folder.path(), "right.json", OPEN);
+    let output = suanpan(&["scenario", "--url", &format!("http://{}", server.http), &file]);
+    let words = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{words}");
+    assert!(words.contains("1 restart left out") && words.contains("1 passed, 0 failed"), "{words}");
+}
+
+#[test]
+fn a_scenario_that_is_misspelt_is_named_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = scenario(folder.path(), "a.json", &OPEN.replace("\"why\"", "\"wye\""));
+    let line = refused(&["scenario", &file]);
+    assert!(line.contains(&file) && line.contains("step 3") && line.contains("`wye`"), "{line}");
+    let file = scenario(folder.path(), "b.json", &OPEN.replace("{\"restart\"", "\"restart\""));
+    let line = refused(&["scenario", &file]);
+    assert!(line.contains(&file) && line.contains("line 3"), "{line}");
+    let line = refused(&["scenario", folder.path().join("none.json").to_str().unwrap()]);
+    assert!(line.contains("none.json"), "{line}");
+    let line = refused(&["scenario", "--url", "https://127.0.0.1", &file]);
+    assert!(line.contains("--url must be"), "{line}");
+}
+
 /// Deterministic bytes without a pattern.
 fn noise(seed: u64, len: usize) -> Vec<u8> {
     let mut rng = fastrand::Rng::with_seed(seed);

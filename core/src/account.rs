@@ -196,8 +196,9 @@ impl Books {
     /// Takes an entry's amount from one account and gives it to the other.
     #[inline]
     pub(crate) fn book(&mut self, stripe: u32, entry: &Entry) {
-        self.debit(stripe, entry);
-        self.credit(stripe, entry);
+        let stripe = self.stripe_of(stripe, entry);
+        stripe.add(entry.from, -i128::from(entry.amount));
+        stripe.add(entry.to, i128::from(entry.amount));
     }
 
     /// Takes an entry's amount from its payer: the payee is another shard's.
@@ -235,23 +236,22 @@ impl Books {
 
     /// Owners with accruals, at most so many looked at from a place on, and where to go on. An owner may come twice.
     pub(crate) fn owners(&self, from: u32) -> (Vec<(MerchantId, Currency)>, Option<u32>) {
-        let all = self.stripes.iter().flat_map(|stripe| {
-            let owners = stripe.platforms.balances.iter().chain(&stripe.accrued.balances);
-            owners.map(|&(owner, balance)| (owner, stripe.currency, balance))
-        });
-        let mut looked = all.skip(from as usize);
-        let some: Vec<_> = looked.by_ref().take(PAGE_SCAN_MAX).collect();
-        let next = looked.next().map(|_| from + PAGE_SCAN_MAX as u32);
-        let with = some.into_iter().filter(|(.., balance)| *balance != 0);
-        (with.map(|(owner, currency, _)| (owner, currency)).collect(), next)
-    }
-
-    /// The currency of the books, if there is only one.
-    pub(crate) fn only_currency(&self) -> Option<Currency> {
-        match self.stripes.as_slice() {
-            [only] => Some(only.currency),
-            _ => None,
+        let (mut skip, mut left) = (from as usize, PAGE_SCAN_MAX);
+        let mut owners = Vec::new();
+        for stripe in &self.stripes {
+            for list in [&stripe.platforms.balances, &stripe.accrued.balances] {
+                let some = list.get(skip..).unwrap_or_default();
+                skip = skip.saturating_sub(list.len());
+                let looked = &some[..some.len().min(left)];
+                left -= looked.len();
+                let with = looked.iter().filter(|(_, balance)| *balance != 0);
+                owners.extend(with.map(|&(owner, _)| (owner, stripe.currency)));
+                if looked.len() < some.len() {
+                    return (owners, Some(from + PAGE_SCAN_MAX as u32));
+                }
+            }
         }
+        (owners, None)
     }
 
     /// Every balance by currency; each shared account with its own line, merchants by kind.
@@ -329,5 +329,38 @@ impl Stripe {
             Account::Merchant(_, account) => self.merchants[account as usize] += amount,
             Account::FeeReceivable(_) => self.fee_receivable += amount,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Subject;
+
+    #[test]
+    fn every_owner_is_on_some_page() {
+        let (mut books, currency) = (Books::default(), Currency(*b"CNY"));
+        let stripe = books.stripe(currency);
+        for id in 1..=3_000 {
+            let to = if id % 3 == 0 {
+                Account::Platform(MerchantId(id))
+            } else {
+                Account::Accrued(MerchantId(id))
+            };
+            let (subject, from, reversal) = (Subject::SPLIT, Account::Operator, false);
+            books.book(stripe, &Entry { subject, from, to, amount: id, currency, reversal });
+        }
+        let (mut seen, mut next) = (Vec::new(), Some(0));
+        while let Some(from) = next {
+            let page = books.owners(from);
+            assert!(page.0.len() <= PAGE_SCAN_MAX);
+            seen.extend(page.0);
+            next = page.1;
+        }
+        seen.sort_unstable();
+        assert_eq!(seen, (1..=3_000).map(|id| (MerchantId(id), currency)).collect::<Vec<_>>());
+        assert_eq!(books.accruals(MerchantId(6), currency), (6, 0));
+        assert_eq!(books.accrued(MerchantId(7)), 7);
+        assert_eq!(books.totals().iter().map(|(.., balance)| balance).sum::<i128>(), 0);
     }
 }

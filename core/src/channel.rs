@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rkyv::{Archive, Deserialize, Serialize};
 
 use crate::digest::Digest;
-use crate::{Blackout, Field, Rate, Rejection, Rounding, Timestamp, Zone};
+use crate::{Blackout, Field, Rate, Receipt, Rejection, Rounding, Timestamp, Vote, Zone};
 
 /// A channel's place in the order in which channels were first put: small, dense, the same on every shard.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Archive, Serialize, Deserialize)]
@@ -255,6 +255,15 @@ impl Channels {
     /// When there is no such channel.
     pub(crate) fn of_order(&self, id: ChannelId) -> &ChannelTerms {
         &self.terms[usize::from(id.0)]
+    }
+
+    /// Whether the channel may be put.
+    pub(crate) fn vote(&self, terms: &ChannelTerms) -> Vote {
+        match self.by_name(&terms.name) {
+            Some((id, known)) if known == terms => Vote::Done(Receipt::Channel { id, existed: true }),
+            None if self.terms.len() > usize::from(u16::MAX) => Vote::No(Rejection::Overflow, None),
+            _ => Vote::Yes(None),
+        }
     }
 
     /// Makes or replaces the channel of that name.

@@ -76,6 +76,8 @@ pub struct Voucher {
 /// Where booked entries go. One group is one [`EntrySink::open`] and its entries, in the order of their
 /// booking; a command books one group or none.
 pub trait EntrySink {
+    /// Whether [`EntrySink::event`] is called: nobody who does not listen pays for an event.
+    const WANTS_EVENTS: bool = false;
     /// A group begins.
     fn open(&mut self, _voucher: &Voucher) {}
     /// One entry of it.

@@ -1,21 +1,28 @@
 //! One shard's state, and the one way to change it.
 
-use std::collections::BTreeSet;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
 
 use crate::account::Books;
+use crate::adjustment::{is_own, owner};
 use crate::arena::{Arena, NOWHERE};
 use crate::channel::Channels;
 use crate::digest::Digest;
-use crate::entry::Group;
 use crate::index::{Index, KeyedHash};
+use crate::journal::{Booked, Kept, Link, PLACE_MAX, write_posting};
 use crate::merchant::Merchant;
+use crate::movement::Movement;
 use crate::order::{Giveback, Order, OrderDetails};
+use crate::promoter::Promoters;
 use crate::refund::StoredRefund;
+use crate::settlement::Batch;
+use crate::split::{StoredSplit, StoredSplitReturn};
 use crate::void::StoredVoid;
 use crate::{
-    ChannelTerms, Command, Date, Discounts, EntrySink, Field, MerchantId, MerchantTerms, Number, Receipt,
-    Rejection, Reply, SetDate, Timestamp, Vote, Voucher,
+    AdjustmentView, ChannelTerms, Command, Date, Discounts, Entry, EntrySink, Event, EventKind, Field,
+    Holidays, MerchantId, MerchantTerms, Number, Receipt, Rejection, Reply, SetDate, Timestamp, Vote,
+    Voucher,
 };
 
 /// One shard's merchants, channels, orders, refunds, voids and accounts.
@@ -38,10 +45,40 @@ pub struct Ledger {
     pub(crate) refund_index: Index,
     pub(crate) voids: Arena<StoredVoid, 10>,
     pub(crate) void_index: Index,
-    /// Refunds that go out again at the day cut, oldest first.
-    pub(crate) held: BTreeSet<u32>,
+    /// Refunds that became held on the current date; some may have succeeded since.
+    pub(crate) held: Vec<u32>,
+    /// Those that are held still: they go out again at the day cut.
+    pub(crate) held_today: u64,
+    pub(crate) splits: Arena<StoredSplit, 10>,
+    pub(crate) split_index: Index,
+    pub(crate) split_returns: Arena<StoredSplitReturn, 8>,
+    pub(crate) split_return_index: Index,
+    pub(crate) movements: Arena<Movement, 10>,
+    pub(crate) movement_index: Index,
+    /// Groups of entries that are no plain payment's; see `journal.rs`.
+    pub(crate) postings: Arena<Kept, 12>,
+    /// Beside each order, the group before its payment in its merchant's journal.
+    pub(crate) before_order: Arena<Link, 14>,
+    pub(crate) adjustments: BTreeMap<Number, AdjustmentView>,
+    pub(crate) batches: BTreeMap<Number, Batch>,
+    pub(crate) promoters: Promoters,
+    pub(crate) holidays: Holidays,
+    /// Orders that wait to be paid, by when their time is over.
+    pub(crate) expiring: BTreeSet<(Timestamp, u32)>,
+    role: Role,
     /// Results that contradicted a final one, each refund and void counted once.
     pub(crate) contradictions: u64,
+}
+
+/// Which part of the whole a ledger is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Role {
+    /// All of it: who is not here is nowhere.
+    Alone,
+    /// One shard of several, the one that books what is no merchant's.
+    Lead,
+    /// One shard of several.
+    Member,
 }
 
 /// What came of a command.
@@ -84,7 +121,7 @@ pub struct Memory {
     pub order_index_bytes: u64,
     /// What only some orders have, without the texts of channels' numbers.
     pub details_bytes: u64,
-    /// Refunds, voids and their indexes.
+    /// Refunds, voids and their indexes, and the entries of all that is no payment.
     pub refunds_bytes: u64,
     /// Merchants and their index.
     pub merchants_bytes: u64,
@@ -121,6 +158,11 @@ impl Refusal {
     pub(crate) fn kept(rejection: Rejection, first: bool) -> Self {
         Self { rejection, field: None, kept: first }
     }
+
+    /// The same as a word of this ledger's.
+    pub(crate) fn vote(self) -> Vote {
+        Vote::No(self.rejection, self.field)
+    }
 }
 
 impl From<Rejection> for Refusal {
@@ -138,12 +180,23 @@ impl From<(Rejection, Option<Field>)> for Refusal {
 pub(crate) type Outcome = Result<Done, Refusal>;
 
 impl Ledger {
-    /// An empty shard whose books begin at `date`. The seed keys the hash of numbers that callers choose;
-    /// it never influences an answer or the digest.
+    /// An empty ledger that is alone and whose books begin at `date`. The seed keys the hash of numbers that callers
+    /// choose; it never influences an answer or the digest.
     #[must_use]
     pub fn new(seed: u64, date: Date) -> Self {
+        Self::with_role(seed, date, Role::Alone)
+    }
+
+    /// An empty ledger that is one shard of several. Exactly one of them leads: it books what is no merchant's.
+    #[must_use]
+    pub fn shard(seed: u64, date: Date, lead: bool) -> Self {
+        Self::with_role(seed, date, if lead { Role::Lead } else { Role::Member })
+    }
+
+    fn with_role(seed: u64, date: Date, role: Role) -> Self {
         Self {
             date,
+            role,
             hash: KeyedHash::new(seed),
             channels: Channels::default(),
             books: Books::default(),
@@ -157,15 +210,33 @@ impl Ledger {
             refund_index: Index::new(),
             voids: Arena::new(),
             void_index: Index::new(),
-            held: BTreeSet::new(),
+            held: Vec::new(),
+            held_today: 0,
+            splits: Arena::new(),
+            split_index: Index::new(),
+            split_returns: Arena::new(),
+            split_return_index: Index::new(),
+            movements: Arena::new(),
+            movement_index: Index::new(),
+            postings: Arena::new(),
+            before_order: Arena::new(),
+            adjustments: BTreeMap::new(),
+            batches: BTreeMap::new(),
+            promoters: Promoters::default(),
+            holidays: Holidays::default(),
+            expiring: BTreeSet::new(),
             contradictions: 0,
         }
     }
 
-    /// What this ledger says to a command that concerns several; see [`Vote`].
-    #[must_use]
-    pub fn vote(&self, _command: &Command, _now: Timestamp) -> Vote {
-        Vote::Yes
+    /// Whether who is not here is nowhere.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.role == Role::Alone
+    }
+
+    /// Whether what is no merchant's is booked here.
+    pub(crate) fn is_lead(&self) -> bool {
+        self.role != Role::Member
     }
 
     /// The accounting date.
@@ -201,7 +272,27 @@ impl Ledger {
             Command::Void(void) => (void.merchant, Some(&void.void_no), Some(&void.order_no)),
             Command::VoidResult(result) => (result.merchant, Some(&result.void_no), None),
             Command::PutMerchant(terms) => (terms.merchant, None, None),
-            _ => return Key::default(),
+            Command::CreateOrder(order) => (order.merchant, Some(&order.order_no), None),
+            Command::Confirm(confirm) => (confirm.merchant, Some(&confirm.order_no), None),
+            Command::Close(close) => (close.merchant, Some(&close.order_no), None),
+            Command::Reinstate(of) | Command::Release(of) => (of.merchant, Some(&of.order_no), None),
+            Command::Split(split) => (split.merchant, Some(&split.split_no), Some(&split.order_no)),
+            Command::SplitReturn(back) => (back.merchant, Some(&back.return_no), Some(&back.order_no)),
+            Command::Payout(payout) => (payout.merchant, Some(&payout.payout_no), None),
+            Command::PayoutResult(result) => (result.merchant, Some(&result.payout_no), None),
+            Command::TopUp(topup) => (topup.merchant, Some(&topup.topup_no), None),
+            Command::Freeze(freeze) => (freeze.merchant, Some(&freeze.freeze_no), None),
+            Command::Unfreeze(freeze) => (freeze.merchant, Some(&freeze.freeze_no), None),
+            Command::Settle(settle) => (settle.merchant, None, None),
+            Command::PutChannel(_)
+            | Command::SetDate(_)
+            | Command::Transfer(_)
+            | Command::Adjust(_)
+            | Command::PutPromoter(_)
+            | Command::PutHolidays(_)
+            | Command::BeginSettlement(_)
+            | Command::EndSettlement(_)
+            | Command::Sweep(_) => return Key::default(),
         };
         let hash = |number: Option<&Number>| number.map_or(0, |number| self.hash.number(merchant, number));
         let merchant_at = self.find_merchant(merchant).unwrap_or(NOWHERE);
@@ -249,15 +340,53 @@ impl Ledger {
             Command::Void(void) => self.void(void, key, sink),
             Command::VoidResult(result) => self.void_result(result, key, sink),
             Command::PutMerchant(terms) => self.put_merchant(terms, key),
-            Command::PutChannel(terms) => self.put_channel(terms),
-            Command::SetDate(set) => self.set_date(*set),
-            _ => Err(Rejection::InvalidRequest.into()),
+            Command::CreateOrder(order) => self.create_order(order, key, now),
+            Command::Confirm(confirm) => self.confirm(confirm, key, now, sink),
+            Command::Close(close) => self.close(close, key, now, sink),
+            Command::Reinstate(of) => self.reinstate(of, key, sink),
+            Command::Release(of) => self.release(of, key, sink),
+            Command::Split(split) => self.split(split, key, sink),
+            Command::SplitReturn(back) => self.split_return(back, key, sink),
+            Command::Payout(payout) => self.payout(payout, key, sink),
+            Command::PayoutResult(result) => self.payout_result(result, key, sink),
+            Command::TopUp(topup) => self.top_up(topup, key, sink),
+            Command::Freeze(freeze) => self.freeze(freeze, key, sink),
+            Command::Unfreeze(freeze) => self.unfreeze(freeze, key, sink),
+            Command::Settle(settle) => self.settle(settle, key, sink),
+            all => match self.vote(all, now) {
+                Vote::No(rejection, field) => Err((rejection, field).into()),
+                Vote::Done(receipt) => Ok(Done::unchanged(receipt)),
+                // What is no part of this ledger's leaves it as it is.
+                Vote::Yes(_) | Vote::Abstain => self.apply_all(all, sink),
+            },
         };
         match outcome {
             Ok(Done { receipt, changed }) => Applied { reply: Reply::Done(receipt), changed },
             Err(Refusal { rejection, field, kept }) => {
                 Applied { reply: Reply::Rejected(rejection, field), changed: kept }
             }
+        }
+    }
+
+    /// This ledger's part of a command that concerns several, to which no ledger said no.
+    fn apply_all<S: EntrySink>(&mut self, command: &Command, sink: &mut S) -> Outcome {
+        match command {
+            Command::PutChannel(terms) => self.put_channel(terms),
+            Command::SetDate(set) => self.set_date(*set, sink),
+            Command::Transfer(transfer) => self.transfer(transfer, sink),
+            Command::Adjust(adjustment) => self.adjust(adjustment, sink),
+            Command::PutPromoter(promoter) => {
+                let existed = self.promoters.put(promoter);
+                Ok(Done::changed(Receipt::Promoter { existed }))
+            }
+            Command::PutHolidays(holidays) => {
+                self.holidays = (**holidays).clone();
+                Ok(Done::changed(Receipt::Holidays))
+            }
+            Command::BeginSettlement(settlement) => self.begin_settlement(settlement),
+            Command::EndSettlement(batch_no) => self.end_settlement(batch_no),
+            Command::Sweep(items) => self.sweep(items, sink),
+            _ => unreachable!("a merchant's command is applied by itself"),
         }
     }
 
@@ -288,22 +417,35 @@ impl Ledger {
     }
 
     /// A cut moves forward and sends held refunds again; a beginning is set while no order was taken.
-    fn set_date(&mut self, set: SetDate) -> Outcome {
-        if set.cut {
-            if set.date <= self.date {
-                return Err(Rejection::DateNotLater.into());
-            }
-            let closed = std::mem::replace(&mut self.date, set.date);
-            let resubmitted = self.resubmit_held();
-            return Ok(Done::changed(Receipt::Date { closed, resubmitted }));
-        }
-        if self.orders.len() > 0 {
-            return Err(Rejection::DateNotLater.into());
-        }
+    fn set_date<S: EntrySink>(&mut self, set: SetDate, sink: &mut S) -> Outcome {
         let closed = std::mem::replace(&mut self.date, set.date);
-        let changed = closed != set.date;
-        let receipt = Receipt::Date { closed, resubmitted: 0 };
-        Ok(if changed { Done::changed(receipt) } else { Done::unchanged(receipt) })
+        if !set.cut {
+            return Ok(Done::changed(Receipt::Date { closed, resubmitted: 0 }));
+        }
+        if self.is_lead() {
+            self.tell(sink, |ledger| Event {
+                kind: EventKind::DayCut,
+                merchant: None,
+                order_no: None,
+                reference: None,
+                amount: 0,
+                currency: None,
+                accounting_date: ledger.date,
+            });
+        }
+        let resubmitted = self.resubmit_held(sink);
+        Ok(Done::changed(Receipt::Date { closed, resubmitted }))
+    }
+
+    pub(crate) fn vote_date(&self, set: SetDate) -> Vote {
+        let same = Vote::Done(Receipt::Date { closed: self.date, resubmitted: 0 });
+        match (set.cut, set.date.cmp(&self.date)) {
+            (true, Ordering::Greater) => Vote::Yes(None),
+            (true, _) => Vote::No(Rejection::DateNotLater, None),
+            (false, _) if self.orders.len() > 0 => Vote::No(Rejection::DateNotLater, None),
+            (false, Ordering::Equal) => same,
+            (false, _) => Vote::Yes(None),
+        }
     }
 
     /// Books a group, all or nothing; what the merchant's pending gains or loses belongs to `date`.
@@ -311,18 +453,74 @@ impl Ledger {
     pub(crate) fn book<S: EntrySink>(
         &mut self,
         merchant_at: u32,
-        group: &Group,
+        entries: &[Entry],
         date: Date,
         voucher: &Voucher,
         sink: &mut S,
     ) -> Result<(), Rejection> {
         let merchant = &mut self.merchants[merchant_at];
-        merchant.book(group.entries(), date)?;
+        merchant.book(entries, date)?;
         sink.open(voucher);
-        for entry in group.entries() {
+        for entry in entries {
             self.books.book(merchant.stripe, entry);
             sink.book(entry);
         }
+        Ok(())
+    }
+
+    /// Books a group that is no plain payment's, and keeps it for the merchant's list of entries.
+    pub(crate) fn book_and_post<S: EntrySink>(
+        &mut self,
+        merchant_at: u32,
+        entries: &[Entry],
+        date: Date,
+        voucher: &Voucher,
+        sink: &mut S,
+    ) -> Result<(), Rejection> {
+        if !self.postings.has_room() || self.postings.len() > PLACE_MAX {
+            return Err(Rejection::Overflow);
+        }
+        if entries.is_empty() {
+            return Ok(());
+        }
+        self.book(merchant_at, entries, date, voucher, sink)?;
+        self.post(merchant_at, voucher, entries);
+        Ok(())
+    }
+
+    /// Says what happened, if anybody listens.
+    #[inline]
+    pub(crate) fn tell<S: EntrySink>(&self, sink: &mut S, what: impl FnOnce(&Self) -> Event) {
+        if S::WANTS_EVENTS {
+            sink.event(&what(self));
+        }
+    }
+
+    /// Keeps a group for the merchant's list of entries.
+    pub(crate) fn post(&mut self, merchant_at: u32, voucher: &Voucher, entries: &[Entry]) {
+        let journal = &mut self.merchants[merchant_at].journal;
+        let before = journal.push(Booked::Posting(self.postings.len()), entries.len());
+        self.postings.push(Kept { before, bytes: write_posting(voucher, entries) });
+    }
+
+    /// Books those sides of an entry that are this merchant's own: the other may be another ledger's.
+    pub(crate) fn book_side(
+        &mut self,
+        merchant_at: u32,
+        entry: &Entry,
+        voucher: &Voucher,
+    ) -> Result<(), Rejection> {
+        let date = self.date;
+        let merchant = &mut self.merchants[merchant_at];
+        merchant.book(std::slice::from_ref(entry), date)?;
+        let own = |account| is_own(account) && owner(account) == Some(merchant.id);
+        if own(entry.from) {
+            self.books.debit(merchant.stripe, entry);
+        }
+        if own(entry.to) {
+            self.books.credit(merchant.stripe, entry);
+        }
+        self.post(merchant_at, voucher, std::slice::from_ref(entry));
         Ok(())
     }
 
@@ -359,6 +557,9 @@ impl Ledger {
 
     /// What the merchant got of an order.
     pub(crate) fn net_of(&self, order: &Order) -> u64 {
+        if !order.is_booked() {
+            return 0;
+        }
         let gross = self.merchants[order.merchant].version(order.terms).gross;
         let advance_fee = self.details_of(order).map_or(0, |details| details.advance_fee);
         crate::payment::net(&order.paid(self.discounts_of(order)), gross, advance_fee)
@@ -369,10 +570,12 @@ impl Ledger {
     pub fn memory(&self) -> Memory {
         let refunds = self.refunds.memory_bytes() + self.refund_index.memory_bytes();
         let voids = self.voids.memory_bytes() + self.void_index.memory_bytes();
+        let postings: u64 = self.postings.iter().map(|posting| posting.bytes.len() as u64).sum();
+        let refunds = refunds + self.postings.memory_bytes() + postings;
         let merchants: u64 = self.merchants.iter().map(Merchant::memory_bytes).sum();
         Memory {
             orders: self.orders.len().into(),
-            orders_bytes: self.orders.memory_bytes(),
+            orders_bytes: self.orders.memory_bytes() + self.before_order.memory_bytes(),
             order_index_bytes: self.order_index.memory_bytes(),
             details_bytes: self.details.memory_bytes() + self.givebacks.memory_bytes(),
             refunds_bytes: refunds + voids,
@@ -398,7 +601,29 @@ impl Ledger {
         }
         self.digest_refunds(&mut digest);
         self.digest_voids(&mut digest);
+        self.digest_splits(&mut digest);
+        self.digest_movements(&mut digest);
+        self.digest_adjustments(&mut digest);
+        self.digest_batches(&mut digest);
+        self.promoters.digest(&mut digest);
+        self.holidays.digest(&mut digest);
+        self.digest_journals(&mut digest);
         digest.value()
+    }
+
+    /// What each merchant's list of entries is made of, in its order.
+    fn digest_journals(&self, digest: &mut Digest) {
+        for merchant in self.merchants.iter() {
+            digest.record(b"journal", |record| {
+                record.u64(merchant.id.0).u64(merchant.journal.entries());
+                for booked in self.all_booked(&merchant.journal) {
+                    match booked {
+                        Booked::Payment(at) => record.bytes(self.orders[at].order_no.as_bytes()),
+                        Booked::Posting(at) => record.bytes(&self.postings[at].bytes),
+                    };
+                }
+            });
+        }
     }
 
     fn digest_order(&self, digest: &mut Digest, order: &Order) {
@@ -413,8 +638,14 @@ impl Ledger {
                 record.u64(details.advance_fee).option(details.promoter.map(|id| id.0));
                 record.bytes(details.channel_txn.as_deref().unwrap_or_default().as_bytes());
             }
+            if let Some(expires_at) = self.details_of(order).and_then(|details| details.expires_at) {
+                record.bytes(b"expires").i64(expires_at.0);
+            }
             if let Some(entered) = self.giveback_of(order).and_then(|giveback| giveback.entered) {
                 record.bytes(b"entered").i64(entered.0.into());
+            }
+            for commission in self.giveback_of(order).iter().flat_map(|giveback| &giveback.commissions) {
+                record.u64(commission.promoter.0).u64(commission.level.into()).u64(commission.amount);
             }
             for refund in self.refunds_of(order) {
                 record.bytes(refund.refund_no.as_bytes());

@@ -20,6 +20,7 @@
 #![deny(clippy::float_arithmetic)]
 
 mod account;
+mod adjustment;
 mod arena;
 mod calendar;
 mod channel;
@@ -31,17 +32,23 @@ mod digest;
 mod entry;
 mod event;
 mod index;
+mod journal;
 mod ledger;
 mod merchant;
 mod money;
+mod movement;
 mod number;
 mod order;
 mod payment;
+mod prepaid;
 mod promoter;
 mod query;
 mod refund;
 mod reply;
 mod result;
+mod settlement;
+mod split;
+mod sweep;
 mod view;
 mod void;
 mod vote;

@@ -4,8 +4,10 @@ use rkyv::{Archive, Deserialize, Serialize};
 
 use crate::account::MERCHANT_ACCOUNTS;
 use crate::digest::{Digest, Record};
+use crate::journal::Journal;
 use crate::{
-    AMOUNT_MAX, Account, Currency, Date, Entry, FeeRefund, Field, MerchantAccount, Rate, Rejection, Rounding,
+    AMOUNT_MAX, Account, BALANCE_MAX, Currency, Date, Entry, FeeRefund, Field, MerchantAccount, Rate,
+    Rejection, Rounding,
 };
 
 /// 1 to 19 digits, not all zero.
@@ -289,6 +291,8 @@ pub(crate) struct Merchant {
     pub(crate) settled_through: Option<Date>,
     versions: Vec<OrderTerms>,
     terms: Box<MerchantTerms>,
+    /// What was booked for it.
+    pub(crate) journal: Journal,
 }
 
 /// What a merchant's accounts hold, by [`MerchantAccount`]; and what it owes in gross mode.
@@ -312,11 +316,9 @@ impl Balances {
                 [(entry.from, -i128::from(entry.amount)), (entry.to, i128::from(entry.amount))]
             {
                 match account {
-                    Account::Merchant(id, account) => {
-                        assert!(id == merchant, "a group moves one merchant's money");
-                        accounts[account as usize] += amount;
-                    }
-                    Account::FeeReceivable(_) => fee_receivable += amount,
+                    // The other side of a transfer is another merchant's, who books it by itself.
+                    Account::Merchant(id, account) if id == merchant => accounts[account as usize] += amount,
+                    Account::FeeReceivable(id) if id == merchant => fee_receivable += amount,
                     _ => {}
                 }
             }
@@ -327,6 +329,9 @@ impl Balances {
                 return Err(Rejection::InsufficientFunds);
             }
             *to = u64::try_from(from).map_err(|_| Rejection::Overflow)?;
+            if *to > BALANCE_MAX {
+                return Err(Rejection::Overflow);
+            }
         }
         Ok(after)
     }
@@ -351,6 +356,7 @@ impl Merchant {
             settled_through: None,
             versions: vec![OrderTerms::of(&terms)],
             terms,
+            journal: Journal::default(),
         }
     }
 
@@ -428,18 +434,23 @@ impl Merchant {
     /// The day's count and amount with one payment more, unless that is above a limit.
     pub(crate) fn within_limits(&self, date: Date, cash: u64) -> Result<(u64, u64), Rejection> {
         let above = |value: u64, limit: Option<u64>| limit.is_some_and(|limit| value > limit);
-        let (count, amount) = if self.day == date { (self.day_count, self.day_amount) } else { (0, 0) };
         if above(cash, self.limits.order_amount) {
             return Err(Rejection::LimitOrderAmount);
         }
-        let amount = amount.checked_add(cash).ok_or(Rejection::Overflow)?;
+        let (count, amount) = self.with_one_more(date, cash)?;
         if above(amount, self.limits.day_amount) {
             return Err(Rejection::LimitDayAmount);
         }
-        if above(count + 1, self.limits.day_count) {
+        if above(count, self.limits.day_count) {
             return Err(Rejection::LimitDayCount);
         }
-        Ok((count + 1, amount))
+        Ok((count, amount))
+    }
+
+    /// The day's count and amount with one payment more, whatever the limits: its money came.
+    pub(crate) fn with_one_more(&self, date: Date, cash: u64) -> Result<(u64, u64), Rejection> {
+        let (count, amount) = if self.day == date { (self.day_count, self.day_amount) } else { (0, 0) };
+        Ok((count + 1, amount.checked_add(cash).ok_or(Rejection::Overflow)?))
     }
 
     /// Notes what [`Self::within_limits`] said.
@@ -450,6 +461,39 @@ impl Merchant {
     /// Whether money that entered pending on that date was settled.
     pub(crate) fn has_settled(&self, date: Date) -> bool {
         self.settled_through.is_some_and(|through| date <= through)
+    }
+
+    /// What would be settled through a date, and whether there is anything to settle: the sum of the dates, at most all
+    /// of pending, nothing below the merchant's minimum.
+    pub(crate) fn due(&self, through: Date) -> Option<u64> {
+        let settled = self.settled_through.is_some_and(|settled| through <= settled);
+        if settled || self.status == MerchantStatus::Suspended {
+            return None;
+        }
+        let dates = self.pending.iter().take_while(|(date, _)| *date <= through);
+        let (count, sum) = dates.fold((0, 0i128), |(count, sum), (_, amount)| (count + 1, sum + amount));
+        let amount = sum.clamp(0, self.balances.of(MerchantAccount::Pending).into());
+        let amount = u64::try_from(amount).unwrap_or(0);
+        (count > 0 && amount >= self.terms.settle_min).then_some(amount)
+    }
+
+    /// Notes that the dates through one were settled, after `amount` was booked out of pending on the day after it: so
+    /// that what is left of them, also a shortfall, is that day's.
+    pub(crate) fn settled(&mut self, through: Date) {
+        let next = through.plus_days(1);
+        let dates = self.pending.partition_point(|(date, _)| *date <= through);
+        let sum: i128 = self.pending.drain(..dates).map(|(_, amount)| amount).sum();
+        self.move_pending(next, sum);
+        self.settled_through = Some(through);
+    }
+
+    /// Whether the merchant's status lets it pay out.
+    pub(crate) fn may_pay_out(&self) -> Result<(), Rejection> {
+        self.may_take()
+    }
+
+    pub(crate) fn cycle(&self) -> Cycle {
+        self.cycle
     }
 
     /// Books the merchant's side of a group, all or nothing; what pending gains or loses belongs to `date`.
@@ -489,7 +533,8 @@ impl Merchant {
     pub(crate) fn memory_bytes(&self) -> u64 {
         let versions = self.versions.capacity() * size_of::<OrderTerms>();
         let dates = self.pending.capacity() * size_of::<(Date, i128)>();
-        (versions + dates + size_of::<MerchantTerms>() + self.terms.name.capacity()) as u64
+        let rest = (versions + dates + size_of::<MerchantTerms>() + self.terms.name.capacity()) as u64;
+        rest + self.journal.memory_bytes()
     }
 
     pub(crate) fn digest(&self, digest: &mut Digest, today: Date) {

@@ -1,7 +1,9 @@
 //! Orders as a ledger keeps them: what was paid, and what of it went back (domain.md, "Orders").
 
 use crate::digest::Record;
-use crate::{ChannelId, Date, Discounts, MerchantAccount, MerchantId, Number, OrderStatus, Timestamp};
+use crate::{
+    ChannelId, Commission, Date, Discounts, MerchantAccount, MerchantId, Number, OrderStatus, Timestamp,
+};
 
 /// Amounts that make up a payment or a part of it, in minor units.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -97,13 +99,59 @@ pub(crate) struct Order {
 // One order and its share of the index must stay within 160 bytes; the index takes at most 21.
 const _: () = assert!(size_of::<Order>() == 96);
 
-/// What of the request is not in the amounts, so that a repeat is known by it.
+/// What of the request is not in the amounts, so that a repeat is known by it, and what became of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct OrderFlags(u8);
 
+const HOLD: u8 = 1;
+const PAID_AT_GIVEN: u8 = 1 << 1;
+const PREPAID: u8 = 1 << 2;
+const LATE: u8 = 1 << 3;
+const REINSTATED: u8 = 1 << 4;
+
 impl OrderFlags {
+    /// Of a payment.
     pub(crate) fn new(hold: bool, paid_at_given: bool) -> Self {
-        Self(u8::from(hold) | u8::from(paid_at_given) << 1)
+        Self(u8::from(hold) | if paid_at_given { PAID_AT_GIVEN } else { 0 })
+    }
+
+    /// Of an order that is to be paid.
+    pub(crate) fn prepaid(hold: bool) -> Self {
+        Self(u8::from(hold) | PREPAID)
+    }
+
+    /// Whether its money is, or was, held.
+    pub(crate) fn hold(self) -> bool {
+        self.0 & HOLD != 0
+    }
+
+    /// Whether it was said when it was paid.
+    pub(crate) fn paid_at_given(self) -> bool {
+        self.0 & PAID_AT_GIVEN != 0
+    }
+
+    /// Whether it was created before it was paid.
+    pub(crate) fn is_prepaid(self) -> bool {
+        self.0 & PREPAID != 0
+    }
+
+    /// Whether its money is in suspense.
+    pub(crate) fn is_late(self) -> bool {
+        self.0 & LATE != 0
+    }
+
+    /// Whether it was late, and became a payment.
+    pub(crate) fn is_reinstated(self) -> bool {
+        self.0 & REINSTATED != 0
+    }
+
+    pub(crate) fn confirmed(self, paid_at_given: bool, late: bool) -> Self {
+        let given = if paid_at_given { PAID_AT_GIVEN } else { 0 };
+        Self(self.0 | given | if late { LATE } else { 0 })
+    }
+
+    pub(crate) fn reinstated(self) -> Self {
+        Self(self.0 & !LATE | REINSTATED)
     }
 
     pub(crate) fn bits(self) -> u8 {
@@ -118,6 +166,8 @@ pub(crate) struct OrderDetails {
     pub(crate) advance_fee: u64,
     pub(crate) promoter: Option<MerchantId>,
     pub(crate) channel_txn: Option<Box<str>>,
+    /// From when on an order that was not paid is closed.
+    pub(crate) expires_at: Option<Timestamp>,
 }
 
 /// What was given back of an order, or tried to be.
@@ -134,12 +184,23 @@ pub(crate) struct Giveback {
     /// The oldest and the newest refund's place, or nowhere.
     pub(crate) first: u32,
     pub(crate) last: u32,
-    /// When the money entered pending again, after a void that failed.
+    /// When the money entered pending, if not with the payment: by a release, or again after a void that failed.
     pub(crate) entered: Option<Date>,
+    /// Split away and not returned.
+    pub(crate) split: u64,
+    /// What promoters got at the release.
+    pub(crate) commissions: Vec<Commission>,
 }
 
 impl Order {
+    /// What was paid. Of a late success only the cash came in: no discount was given yet, and no fee taken.
     pub(crate) fn paid(&self, discounts: Discounts) -> Parts {
+        let discounts = if self.flags.is_late() { Discounts::default() } else { discounts };
         Parts { cash: self.cash, discounts, fee: self.fee, platform_fee: self.platform_fee, cost: self.cost }
+    }
+
+    /// Whether the merchant was ever given its money.
+    pub(crate) fn is_booked(&self) -> bool {
+        !matches!(self.status, OrderStatus::Created | OrderStatus::Closed) && !self.flags.is_late()
     }
 }

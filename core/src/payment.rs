@@ -2,12 +2,13 @@
 
 use crate::arena::NOWHERE;
 use crate::entry::{Group, Parties};
-use crate::ledger::{Done, Outcome};
-use crate::merchant::Merchant;
+use crate::journal::{Booked, PLACE_MAX};
+use crate::ledger::{Done, Outcome, Refusal};
+use crate::merchant::{Merchant, OrderTerms};
 use crate::order::{Order, OrderDetails, OrderFlags, Parts};
 use crate::{
-    Account, ChannelTerms, Currency, Discounts, EntrySink, Field, Key, Ledger, MerchantAccount, OrderStatus,
-    Payment, Receipt, Rejection, Subject, Timestamp, Voucher,
+    Account, ChannelId, ChannelTerms, Currency, Discounts, EntrySink, EventKind, Field, Key, Ledger,
+    MerchantAccount, MerchantId, OrderStatus, Payment, Receipt, Rejection, Subject, Timestamp, Voucher,
 };
 
 /// The entries of a payment, 60 to 67.
@@ -33,30 +34,39 @@ pub(crate) fn entries(parties: &Parties, currency: Currency, paid: &Parts, advan
     group
 }
 
-/// What a payment comes to, under the merchant's current terms and the channel's rules.
-struct Priced {
-    parties: Parties,
-    paid: Parts,
-    advance_fee: u64,
+/// What is to be paid.
+pub(crate) struct Bill {
+    pub(crate) channel: ChannelId,
+    pub(crate) cash: u64,
+    pub(crate) discounts: Discounts,
+    pub(crate) hold: bool,
 }
 
-fn price(payment: &Payment, discounts: Discounts, merchant: &Merchant, channel: &ChannelTerms) -> Priced {
-    let terms = merchant.current();
-    let (fee, platform_fee) = terms.fees(payment.amount);
-    let cost = channel.cost(payment.amount);
-    let purse = merchant.purse(payment.hold);
+/// What a payment comes to.
+pub(crate) struct Priced {
+    pub(crate) parties: Parties,
+    pub(crate) paid: Parts,
+    pub(crate) advance_fee: u64,
+}
+
+/// Under a version of the merchant's terms, its cycle now, and the channel's rules.
+pub(crate) fn price(bill: &Bill, merchant: &Merchant, terms: &OrderTerms, channel: &ChannelTerms) -> Priced {
+    let &Bill { cash, discounts, hold, .. } = bill;
+    let (fee, platform_fee) = terms.fees(cash);
+    let cost = channel.cost(cash);
+    let purse = merchant.purse(hold);
     let advance_fee = match purse {
-        MerchantAccount::Available => terms.advance_fee(payment.amount, fee + platform_fee),
+        MerchantAccount::Available => terms.advance_fee(cash, fee + platform_fee),
         _ => 0,
     };
     let parties = Parties {
-        merchant: payment.merchant,
-        channel: payment.channel,
+        merchant: merchant.id,
+        channel: bill.channel,
         platform: terms.platform,
         purse,
         gross: terms.gross,
     };
-    Priced { parties, paid: Parts { cash: payment.amount, discounts, fee, platform_fee, cost }, advance_fee }
+    Priced { parties, paid: Parts { cash, discounts, fee, platform_fee, cost }, advance_fee }
 }
 
 impl Ledger {
@@ -75,20 +85,15 @@ impl Ledger {
         }
         let merchant = &self.merchants[merchant_at];
         let discounts = payment.details.as_ref().map_or_else(Discounts::default, |details| details.discounts);
-        if discounts.platform > 0 && merchant.current().platform.is_none() {
-            return Err((Rejection::InvalidRequest, Some(Field::Discounts)).into());
+        if let Some(promoter) = payment.details.as_ref().and_then(|details| details.promoter) {
+            self.check_promoter(promoter, merchant.currency())?;
         }
-        merchant.may_take()?;
         let paid_at = payment.paid_at.unwrap_or(now);
-        if channel.is_blacked_out(paid_at) {
-            return Err(Rejection::ChannelBlackout.into());
-        }
-        let counted = merchant.within_limits(self.date, payment.amount)?;
-        if !self.orders.has_room() {
-            return Err(Rejection::Overflow.into());
-        }
+        let counted = self.may_be_paid(merchant, channel, discounts, payment.amount, paid_at)?;
 
-        let Priced { parties, paid, advance_fee } = price(payment, discounts, merchant, channel);
+        let (cash, hold) = (payment.amount, payment.hold);
+        let bill = Bill { channel: payment.channel, cash, discounts, hold };
+        let Priced { parties, paid, advance_fee } = price(&bill, merchant, merchant.current(), channel);
         let group = entries(&parties, merchant.currency(), &paid, advance_fee);
         let gross = parties.gross;
         let version = merchant.version;
@@ -99,7 +104,7 @@ impl Ledger {
             reference: None,
             accounting_date: self.date,
         };
-        self.book(merchant_at, &group, self.date, &voucher, sink)?;
+        self.book(merchant_at, group.entries(), self.date, &voucher, sink)?;
 
         self.merchants[merchant_at].count(self.date, counted);
         let details = self.keep_details(payment, discounts, advance_fee);
@@ -121,8 +126,51 @@ impl Ledger {
             flags: OrderFlags::new(payment.hold, payment.paid_at.is_some()),
         });
         self.order_index.insert(key.number, order_at);
+        let journal = &mut self.merchants[merchant_at].journal;
+        self.before_order.push(journal.push(Booked::Payment(order_at), group.entries().len()));
+        self.tell(sink, |ledger| ledger.order_event(EventKind::PaymentPaid, order_at));
         let (fees, net) = (paid.fee + paid.platform_fee, net(&paid, gross, advance_fee));
         Ok(Done::changed(Receipt::Payment { repeat: false, fees, net }))
+    }
+
+    /// What is checked of a payment, also of one that is to come: the merchant's status, blackout, the order's amount,
+    /// the day's amount, the day's count. Gives the day's count and amount with it.
+    pub(crate) fn may_be_paid(
+        &self,
+        merchant: &Merchant,
+        channel: &ChannelTerms,
+        discounts: Discounts,
+        cash: u64,
+        at: Timestamp,
+    ) -> Result<(u64, u64), Refusal> {
+        if discounts.platform > 0 && merchant.current().platform.is_none() {
+            return Err((Rejection::InvalidRequest, Some(Field::Discounts)).into());
+        }
+        merchant.may_take()?;
+        if channel.is_blacked_out(at) {
+            return Err(Rejection::ChannelBlackout.into());
+        }
+        let counted = merchant.within_limits(self.date, cash)?;
+        if !self.orders.has_room() || self.orders.len() > PLACE_MAX {
+            return Err(Rejection::Overflow.into());
+        }
+        Ok(counted)
+    }
+
+    /// A promoter must be known, and paid in the merchant's currency.
+    fn check_promoter(&self, promoter: MerchantId, currency: Currency) -> Result<(), Refusal> {
+        let known = self.promoters.get(promoter).is_some_and(|known| known.currency == currency);
+        if known { Ok(()) } else { Err((Rejection::ReceiverInvalid, Some(Field::Promoter)).into()) }
+    }
+
+    /// The entries of an order's payment as they were booked when it was paid in one.
+    pub(crate) fn first_entries(&self, order: &Order) -> Group {
+        let held = order.flags.hold();
+        let purse = if held { MerchantAccount::Held } else { order.purse };
+        let parties = Parties { purse, ..self.parties(order) };
+        let advance_fee = self.details_of(order).map_or(0, |details| details.advance_fee);
+        let currency = self.merchants[order.merchant].currency();
+        entries(&parties, currency, &order.paid(self.discounts_of(order)), advance_fee)
     }
 
     /// The rarer parts of a payment, for the orders that have any.
@@ -135,6 +183,7 @@ impl Ledger {
                 .details
                 .as_ref()
                 .and_then(|details| details.channel_txn.as_deref().map(Box::from)),
+            expires_at: None,
         };
         let plain = discounts == Discounts::default()
             && advance_fee == 0
@@ -148,9 +197,11 @@ impl Ledger {
         let order = &self.orders[order_at];
         let kept = self.details_of(order);
         let asked = payment.details.as_deref();
+        // The flags of an order that was created first are never a payment's.
+        let asked_flags = OrderFlags::new(payment.hold, payment.paid_at.is_some());
         let same = order.channel == payment.channel
             && order.cash == payment.amount
-            && order.flags == OrderFlags::new(payment.hold, payment.paid_at.is_some())
+            && order.flags == asked_flags
             && payment.paid_at.is_none_or(|at| at == order.paid_at)
             && asked.map(|details| details.discounts).unwrap_or_default()
                 == kept.map(|details| details.discounts).unwrap_or_default()

@@ -3,13 +3,14 @@
 use crate::arena::NOWHERE;
 use crate::digest::Digest;
 use crate::entry::{Group, Parties};
-use crate::ledger::{Done, Outcome};
+use crate::ledger::{Done, Outcome, Refusal};
 use crate::merchant::{Merchant, OrderTerms};
 use crate::order::{Giveback, Order, Parts};
+use crate::split::ReturnPlan;
 use crate::{
-    Account, ChannelTerms, Currency, Date, DiscountRefund, Discounts, EntrySink, FeeRefund, Key, Ledger,
-    MerchantAccount, Number, OrderStatus, Receipt, Refund, RefundFunding, RefundState, Rejection, Rounding,
-    SameDay, SentAs, Subject, Timestamp, Voucher,
+    Account, ChannelTerms, Currency, Date, DiscountRefund, Discounts, Entry, EntrySink, Event, EventKind,
+    FeeRefund, Key, Ledger, MerchantAccount, Number, OrderStatus, Receipt, Refund, RefundFunding,
+    RefundState, Rejection, Rounding, SameDay, SentAs, Subject, Timestamp, Voucher,
 };
 
 /// A refund as a ledger keeps it.
@@ -25,6 +26,8 @@ pub(crate) struct StoredRefund {
     /// The date it was booked on.
     pub(crate) date: Date,
     pub(crate) attempts: u32,
+    /// The date on which it became held, if it did: the day cut after it sends it again.
+    pub(crate) held_on: Date,
     pub(crate) state: RefundState,
     pub(crate) sent_as: SentAs,
     /// A result contradicted its final one.
@@ -55,6 +58,34 @@ struct Plan {
     parts: Parts,
     funds: Funds,
     sent_as: SentAs,
+    /// Split returns that run with it.
+    returns: Vec<ReturnPlan>,
+}
+
+/// Where a refund stands, which a day cut changes without touching it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Standing {
+    pub(crate) state: RefundState,
+    pub(crate) sent_as: SentAs,
+    pub(crate) attempts: u32,
+}
+
+impl StoredRefund {
+    /// Where it stands on a date: what was held before it went out again, as an ordinary refund.
+    pub(crate) fn on(&self, today: Date) -> Standing {
+        let &Self { state, sent_as, attempts, .. } = self;
+        if state == RefundState::Held && self.held_on < today {
+            let (state, sent_as) = (RefundState::Processing, SentAs::Refund);
+            return Standing { state, sent_as, attempts: attempts + 1 };
+        }
+        Standing { state, sent_as, attempts }
+    }
+
+    /// Notes where it stands, before it is changed.
+    pub(crate) fn catch_up(&mut self, today: Date) {
+        let Standing { state, sent_as, attempts } = self.on(today);
+        (self.state, self.sent_as, self.attempts) = (state, sent_as, attempts);
+    }
 }
 
 /// What a refund of `amount` takes of what is left of an order. One that empties the order takes all of it.
@@ -138,7 +169,23 @@ pub(crate) fn entries(parties: &Parties, currency: Currency, parts: &Parts, avai
     group
 }
 
+/// The entry of a refund of a late success: what is in suspense goes back.
+pub(crate) fn late_entries(parties: &Parties, currency: Currency, parts: &Parts) -> Group {
+    let mut group = Group::new(currency);
+    group.add(Subject::REFUND_PAYABLE, Account::Suspense, Account::Channel(parties.channel), parts.cash);
+    group
+}
+
 impl Ledger {
+    /// The entries of a refund of an order, without split returns.
+    pub(crate) fn refund_entries(&self, order: &Order, parts: &Parts, funds: &Funds) -> Group {
+        let (parties, currency) = (self.refund_parties(order), self.merchants[order.merchant].currency());
+        if order.flags.is_late() {
+            return late_entries(&parties, currency, parts);
+        }
+        entries(&parties, currency, parts, funds.available)
+    }
+
     /// Accepts a refund and books it, or sends a failed one again under its number.
     pub(crate) fn refund<S: EntrySink>(
         &mut self,
@@ -159,7 +206,7 @@ impl Ledger {
             if stored.state != RefundState::Failed {
                 return Ok(Done::unchanged(Receipt::Refund {
                     repeat: true,
-                    state: stored.state,
+                    state: stored.on(self.date).state,
                     merchant_debit: stored.funds.debit(),
                 }));
             }
@@ -169,12 +216,27 @@ impl Ledger {
             return Err(Rejection::Overflow.into());
         }
         let order = &self.orders[plan.order_at];
-        let merchant = &self.merchants[merchant_at];
-        let parties = self.refund_parties(order);
-        let group = entries(&parties, merchant.currency(), &plan.parts, plan.funds.available);
+        let group = self.refund_entries(order, &plan.parts, &plan.funds);
         let voucher = self.refund_voucher(order, refund.refund_no);
-        self.book(merchant_at, &group, plan.funds.bucket, &voucher, sink)?;
-        Ok(self.accept_refund(&plan, refund.refund_no, known, key))
+        if plan.returns.is_empty() {
+            self.book_and_post(merchant_at, group.entries(), plan.funds.bucket, &voucher, sink)?;
+        } else {
+            let returned = plan.returns.iter().map(|back| self.return_entry(plan.order_at, back));
+            let all: Vec<Entry> = returned.chain(group.entries().iter().copied()).collect();
+            self.book_and_post(merchant_at, &all, plan.funds.bucket, &voucher, sink)?;
+        }
+        let (at, done) = self.accept_refund(plan, refund.refund_no, known, key);
+        let succeeded = self.refunds[at].state == RefundState::Succeeded;
+        let kind = if succeeded { EventKind::RefundSucceeded } else { EventKind::RefundSubmit };
+        self.tell(sink, |ledger| ledger.refund_event(kind, at));
+        Ok(done)
+    }
+
+    /// What happened to a refund.
+    pub(crate) fn refund_event(&self, kind: EventKind, at: u32) -> Event {
+        let refund = &self.refunds[at];
+        let event = self.order_event(kind, refund.order);
+        Event { reference: Some(refund.refund_no), amount: refund.parts.payable(), ..event }
     }
 
     /// The checks of domain.md, in its order; the first that fails is the answer. Nothing is changed.
@@ -184,39 +246,43 @@ impl Ledger {
         refund: &Refund,
         key: Key,
         now: Timestamp,
-    ) -> Result<Plan, Rejection> {
+    ) -> Result<Plan, Refusal> {
         let order_at =
             self.order_at(merchant_at, &refund.order_no, key.order).ok_or(Rejection::OrderNotFound)?;
         let order = &self.orders[order_at];
-        if matches!(order.status, OrderStatus::Voided | OrderStatus::Refunded) {
-            return Err(Rejection::OrderState);
+        let open = match order.status {
+            OrderStatus::Created | OrderStatus::Closed | OrderStatus::Voided | OrderStatus::Refunded => false,
+            OrderStatus::Paid | OrderStatus::PaidLate | OrderStatus::PartiallyRefunded => true,
+        };
+        if !open {
+            return Err(Rejection::OrderState.into());
         }
         // The merchant's status comes next, and none refuses refunds.
         let merchant = &self.merchants[merchant_at];
         let terms = merchant.version(order.terms);
         let channel = self.channels.of_order(order.channel);
         if channel.is_blacked_out(now) {
-            return Err(Rejection::ChannelBlackout);
+            return Err(Rejection::ChannelBlackout.into());
         }
         if !channel.takes_refund(order.paid_at, now) {
-            return Err(Rejection::RefundWindow);
+            return Err(Rejection::RefundWindow.into());
         }
         let advanced = order.purse == MerchantAccount::Available;
         if advanced && terms.refund_funding == RefundFunding::Pending {
-            return Err(Rejection::D0NotRefundable);
+            return Err(Rejection::D0NotRefundable.into());
         }
         let giveback = self.giveback_of(order);
         let (count, in_flight) = giveback.map_or((0, 0), |giveback| (giveback.count, giveback.in_flight));
         if channel.max_refunds_per_order.is_some_and(|max| count >= max) {
-            return Err(Rejection::TooManyRefunds);
+            return Err(Rejection::TooManyRefunds.into());
         }
         if channel.single_refund_in_flight && in_flight > 0 {
-            return Err(Rejection::RefundInFlight);
+            return Err(Rejection::RefundInFlight.into());
         }
         let paid = order.paid(self.discounts_of(order));
         let left = giveback.map_or(paid, |giveback| paid.minus(&giveback.given));
         if refund.amount > left.payable() {
-            return Err(Rejection::ExceedsRefundable);
+            return Err(Rejection::ExceedsRefundable.into());
         }
         let sent_as = if order.date == self.date {
             same_day(channel.same_day, refund.amount == paid.payable())?
@@ -224,8 +290,20 @@ impl Ledger {
             SentAs::Refund
         };
         let parts = compose(&paid, &left, refund.amount, terms, channel);
-        let funds = self.fund(order, merchant, terms, &parts)?;
-        Ok(Plan { order_at, parts, funds, sent_as })
+        let returns = self.plan_returns(merchant_at, refund)?;
+        let returned = returns.iter().map(ReturnPlan::amount).sum();
+        let funds = self.fund(order, merchant, terms, &parts, returned)?;
+        Ok(Plan { order_at, parts, funds, sent_as, returns })
+    }
+
+    /// The split returns that run with a refund, without those that were done before.
+    fn plan_returns(&self, merchant_at: u32, refund: &Refund) -> Result<Vec<ReturnPlan>, Refusal> {
+        let mut plans = Vec::new();
+        for back in refund.details.iter().flat_map(|details| &details.split_returns) {
+            let hash = self.hash.number(back.merchant, &back.return_no);
+            plans.extend(self.plan_return(merchant_at, back, hash, &plans)?);
+        }
+        Ok(plans)
     }
 
     /// Where the money comes from, all or nothing.
@@ -235,6 +313,7 @@ impl Ledger {
         merchant: &Merchant,
         terms: &OrderTerms,
         parts: &Parts,
+        returned: u64,
     ) -> Result<Funds, Rejection> {
         // Below zero, the last refund returns more fees than it gives back: the merchant gives up nothing.
         let debit = u64::try_from(parts.merchants(terms.gross)).unwrap_or(0);
@@ -242,15 +321,19 @@ impl Ledger {
         let settled = self.is_settled(order);
         let mut funds =
             Funds { pending: 0, held: 0, available: 0, bucket: if settled { self.date } else { entered } };
+        if order.flags.is_late() {
+            // What is in suspense was never the merchant's.
+            return Ok(Funds { bucket: self.date, ..funds });
+        }
         if order.purse == MerchantAccount::Held {
             // The order's own, not what other orders hold: or their release would find it gone.
-            if debit > self.held_of(order) {
+            if debit > self.held_of(order) + returned {
                 return Err(Rejection::InsufficientFunds);
             }
             funds.held = debit;
             return Ok(funds);
         }
-        let pending = merchant.balances.of(MerchantAccount::Pending);
+        let pending = merchant.balances.of(MerchantAccount::Pending) + returned;
         let available = merchant.balances.of(MerchantAccount::Available);
         funds.pending = match terms.refund_funding {
             _ if !settled => debit,
@@ -266,7 +349,11 @@ impl Ledger {
     }
 
     /// Keeps what was booked. Cannot fail.
-    fn accept_refund(&mut self, plan: &Plan, refund_no: Number, known: Option<u32>, key: Key) -> Done {
+    fn accept_refund(&mut self, plan: Plan, refund_no: Number, known: Option<u32>, key: Key) -> (u32, Done) {
+        let merchant_at = self.orders[plan.order_at].merchant;
+        for back in plan.returns {
+            self.keep_return(merchant_at, back);
+        }
         let giveback_at = self.giveback_at(plan.order_at);
         let payable = self.payable_of(plan.order_at);
         let order = &mut self.orders[plan.order_at];
@@ -281,7 +368,7 @@ impl Ledger {
             giveback.in_flight += 1;
         }
         let merchant_debit = plan.funds.debit();
-        if let Some(at) = known {
+        let at = if let Some(at) = known {
             let refund = &mut self.refunds[at];
             assert!(refund.state == RefundState::Failed, "only a failed refund is tried again");
             refund.parts = plan.parts;
@@ -290,6 +377,7 @@ impl Ledger {
             refund.attempts += 1;
             refund.state = state;
             refund.sent_as = plan.sent_as;
+            at
         } else {
             let at = self.refunds.push(StoredRefund {
                 refund_no,
@@ -299,6 +387,7 @@ impl Ledger {
                 funds: plan.funds,
                 date: self.date,
                 attempts: 1,
+                held_on: Date::default(),
                 state,
                 sent_as: plan.sent_as,
                 contradicted: false,
@@ -311,8 +400,9 @@ impl Ledger {
             } else {
                 self.refunds[last].next = at;
             }
-        }
-        Done::changed(Receipt::Refund { repeat: false, state, merchant_debit })
+            at
+        };
+        (at, Done::changed(Receipt::Refund { repeat: false, state, merchant_debit }))
     }
 
     pub(crate) fn refund_at(&self, merchant_at: u32, refund_no: &Number, hash: u64) -> Option<u32> {
@@ -324,11 +414,15 @@ impl Ledger {
 
     /// Between whom an order's refund moves money: what was available is moved to pending first.
     pub(crate) fn refund_parties(&self, order: &Order) -> Parties {
-        let purse = match order.purse {
+        Parties { purse: self.refund_purse(order), ..self.parties(order) }
+    }
+
+    /// The merchant's account that an order's refunds and split returns run on.
+    pub(crate) fn refund_purse(&self, order: &Order) -> MerchantAccount {
+        match order.purse {
             MerchantAccount::Held => MerchantAccount::Held,
             _ => MerchantAccount::Pending,
-        };
-        Parties { purse, ..self.parties(order) }
+        }
     }
 
     pub(crate) fn parties(&self, order: &Order) -> Parties {
@@ -353,10 +447,10 @@ impl Ledger {
         }
     }
 
-    /// Cash and discounts of an order.
+    /// What of an order may be given back: cash and discounts, of a late success its cash.
     pub(crate) fn payable_of(&self, order_at: u32) -> u64 {
         let order = &self.orders[order_at];
-        order.cash + self.discounts_of(order).total()
+        order.paid(self.discounts_of(order)).payable()
     }
 
     /// When the order's money entered pending.
@@ -366,6 +460,9 @@ impl Ledger {
 
     /// Whether the order's money was settled: at once under D+0, never while it is held.
     pub(crate) fn is_settled(&self, order: &Order) -> bool {
+        if !order.is_booked() {
+            return false;
+        }
         match order.purse {
             MerchantAccount::Available => true,
             MerchantAccount::Held => false,
@@ -375,11 +472,14 @@ impl Ledger {
 
     /// What is held of an order.
     pub(crate) fn held_of(&self, order: &Order) -> u64 {
-        if order.purse != MerchantAccount::Held || order.status == OrderStatus::Voided {
+        let voided = order.status == OrderStatus::Voided;
+        if order.purse != MerchantAccount::Held || voided || !order.is_booked() {
             return 0;
         }
         let gross = self.merchants[order.merchant].version(order.terms).gross;
-        let given = self.giveback_of(order).map_or(0, |giveback| giveback.given.merchants(gross));
+        let given = self
+            .giveback_of(order)
+            .map_or(0, |giveback| giveback.given.merchants(gross) + giveback.split.cast_signed());
         let held = self.net_of(order).cast_signed() - given;
         assert!(held >= 0, "a held order gives back what it holds at most");
         held.cast_unsigned()
@@ -403,7 +503,8 @@ impl Ledger {
                 refund.parts.digest(record);
                 record.u64(refund.funds.pending).u64(refund.funds.held).u64(refund.funds.available);
                 record.i64(refund.funds.bucket.0.into()).i64(refund.date.0.into());
-                record.u64(refund.attempts.into()).u64(refund.state as u64).u64(refund.sent_as as u64);
+                let Standing { state, sent_as, attempts } = refund.on(self.date);
+                record.u64(attempts.into()).u64(state as u64).u64(sent_as as u64);
                 record.u64(refund.contradicted.into());
                 record.bytes(refund.channel_refund_no.as_deref().unwrap_or_default().as_bytes());
             });
@@ -432,6 +533,8 @@ impl Giveback {
             first: NOWHERE,
             last: NOWHERE,
             entered: None,
+            split: 0,
+            commissions: Vec::new(),
         }
     }
 
@@ -439,8 +542,11 @@ impl Giveback {
     pub(crate) fn succeed(&mut self, order: &mut Order, amount: u64, payable: u64) {
         self.succeeded += amount;
         assert!(self.succeeded <= payable, "more given back than was paid");
-        order.status =
-            if self.succeeded == payable { OrderStatus::Refunded } else { OrderStatus::PartiallyRefunded };
+        order.status = match self.succeeded == payable {
+            true => OrderStatus::Refunded,
+            false if order.flags.is_late() => OrderStatus::PaidLate,
+            false => OrderStatus::PartiallyRefunded,
+        };
     }
 }
 
@@ -476,7 +582,7 @@ mod tests {
         let (refund_no, order_no) = (number(refund_no), number(order_no));
         let refund = Refund { merchant: ID, refund_no, order_no, amount, details: None };
         match apply(ledger, &Command::Refund(refund)) {
-            Reply::Done(_) => ledger.answer(&Query::Refund(ID, refund_no)),
+            Reply::Done(_) => ledger.answer(&Query::Refund(ID, refund_no), NOW),
             other => other,
         }
     }
@@ -531,7 +637,7 @@ mod tests {
         cut(&mut ledger);
         settle(&mut ledger, FIRST);
         assert_eq!(balances(&ledger), (0, 9940));
-        let Reply::Order(view) = ledger.answer(&Query::Order(ID, number("A1"))) else { panic!() };
+        let Reply::Order(view) = ledger.answer(&Query::Order(ID, number("A1")), NOW) else { panic!() };
         assert!(view.settled);
         ledger
     }
@@ -598,7 +704,7 @@ mod tests {
         assert!(matches!(apply(&mut ledger, &Command::VoidResult(result)), Reply::Done(_)));
         assert_eq!(ledger.merchants[0].dates(), [(FIRST.plus_days(2), 994)]);
         // Its money is unsettled again, though its date was settled.
-        let Reply::Order(view) = ledger.answer(&Query::Order(ID, number("A2"))) else { panic!() };
+        let Reply::Order(view) = ledger.answer(&Query::Order(ID, number("A2")), NOW) else { panic!() };
         assert!(!view.settled);
         assert_eq!(from(&refund(&mut ledger, "R1", "A2", 500)), (497, 497, 0));
         let refused = Reply::Rejected(Rejection::NotSameDay, None);

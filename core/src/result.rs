@@ -3,10 +3,10 @@
 
 use crate::ledger::{Done, Outcome, Refusal};
 use crate::order::Order;
-use crate::refund::{StoredRefund, entries};
+use crate::refund::StoredRefund;
 use crate::{
-    Date, EntrySink, FailedRefund, Key, Ledger, Receipt, RefundResult, RefundResultState, RefundState,
-    Rejection, SentAs,
+    Date, EntrySink, EventKind, FailedRefund, Key, Ledger, MerchantAccount, Receipt, RefundResult,
+    RefundResultState, RefundState, Rejection, SentAs,
 };
 
 impl Ledger {
@@ -21,6 +21,7 @@ impl Ledger {
         let merchant_at = self.merchant_at(result.merchant, key)?;
         let at =
             self.refund_at(merchant_at, &result.refund_no, key.number).ok_or(Rejection::RefundNotFound)?;
+        self.refunds[at].catch_up(self.date);
         let state = self.refunds[at].state;
         let state = match (state, result.state) {
             // Unclear says nothing. What is held failed already, and waits.
@@ -35,7 +36,7 @@ impl Ledger {
             }
             // A void that failed and then did succeed: sending it again would pay the payer twice.
             (RefundState::Processing | RefundState::Held, RefundResultState::Succeeded) => {
-                self.refund_succeeded(at)
+                self.refund_succeeded(at, sink)
             }
             (RefundState::Processing, RefundResultState::Failed) => self.refund_failed(at, sink)?,
         };
@@ -45,11 +46,12 @@ impl Ledger {
         Ok(Done::changed(Receipt::RefundResult { repeat: false, state }))
     }
 
-    fn refund_succeeded(&mut self, at: u32) -> RefundState {
+    fn refund_succeeded<S: EntrySink>(&mut self, at: u32, sink: &mut S) -> RefundState {
         let refund = &mut self.refunds[at];
+        self.held_today -= u64::from(refund.state == RefundState::Held);
         refund.state = RefundState::Succeeded;
         let (order_at, amount) = (refund.order, refund.parts.payable());
-        self.held.remove(&at);
+        self.tell(sink, |ledger| ledger.refund_event(EventKind::RefundSucceeded, at));
         let payable = self.payable_of(order_at);
         let order = &mut self.orders[order_at];
         let giveback = &mut self.givebacks[order.giveback];
@@ -64,17 +66,18 @@ impl Ledger {
         let order = &self.orders[refund.order];
         let channel = self.channels.of_order(order.channel);
         if refund.sent_as == SentAs::Void || channel.resubmit_failed == FailedRefund::NextDay {
-            self.refunds[at].state = RefundState::Held;
-            self.held.insert(at);
+            let refund = &mut self.refunds[at];
+            (refund.state, refund.held_on) = (RefundState::Held, self.date);
+            self.held.push(at);
+            self.held_today += 1;
+            self.tell(sink, |ledger| ledger.refund_event(EventKind::RefundHeld, at));
             return Ok(RefundState::Held);
         }
         let merchant_at = order.merchant;
-        let merchant = &self.merchants[merchant_at];
-        let parties = self.refund_parties(order);
-        let group = entries(&parties, merchant.currency(), &refund.parts, refund.funds.available).reversed();
+        let group = self.refund_entries(order, &refund.parts, &refund.funds).reversed();
         let date = self.back_on(order, refund);
         let voucher = self.refund_voucher(order, refund.refund_no);
-        self.book(merchant_at, &group, date, &voucher, sink)?;
+        self.book_and_post(merchant_at, group.entries(), date, &voucher, sink)?;
 
         let refund = &mut self.refunds[at];
         refund.state = RefundState::Failed;
@@ -82,13 +85,17 @@ impl Ledger {
         giveback.given = giveback.given.minus(&refund.parts);
         giveback.count -= 1;
         giveback.in_flight -= 1;
+        self.tell(sink, |ledger| ledger.refund_event(EventKind::RefundFailed, at));
         Ok(RefundState::Failed)
     }
 
-    /// The date's bucket the money left, or the current one's once that is settled.
+    /// The date's bucket the money left, or the current one's once that is settled. What left held, and comes back when
+    /// the order was released, enters pending on the current date.
     fn back_on(&self, order: &Order, refund: &StoredRefund) -> Date {
+        let released = order.flags.hold() && order.purse != MerchantAccount::Held;
+        let was_held = released && refund.funds.held > 0;
         let settled = self.merchants[order.merchant].has_settled(refund.funds.bucket);
-        if settled { self.date } else { refund.funds.bucket }
+        if settled || was_held { self.date } else { refund.funds.bucket }
     }
 
     /// Each refund's first contradiction is kept; there is no more to know from the next.
@@ -102,16 +109,17 @@ impl Ledger {
         Refusal::kept(Rejection::ContradictsFinal, first)
     }
 
-    /// At the day cut, what is held goes out again as an ordinary refund.
-    pub(crate) fn resubmit_held(&mut self) -> u64 {
+    /// At the day cut, what is held goes out again as an ordinary refund: by the date alone ([`StoredRefund::on`]), so
+    /// that the cut costs the same however many they are. Only who wants events has them named.
+    pub(crate) fn resubmit_held<S: EntrySink>(&mut self, sink: &mut S) -> u64 {
         let held = std::mem::take(&mut self.held);
-        for &at in &held {
-            let refund = &mut self.refunds[at];
-            assert!(refund.state == RefundState::Held, "only what is held goes out again");
-            refund.state = RefundState::Processing;
-            refund.sent_as = SentAs::Refund;
-            refund.attempts += 1;
+        if S::WANTS_EVENTS {
+            // One that succeeded meanwhile is not sent again.
+            for at in held.into_iter().filter(|&at| self.refunds[at].state == RefundState::Held) {
+                self.tell(sink, |ledger| ledger.refund_event(EventKind::RefundProcessing, at));
+                self.tell(sink, |ledger| ledger.refund_event(EventKind::RefundSubmit, at));
+            }
         }
-        held.len() as u64
+        std::mem::take(&mut self.held_today)
     }
 }

@@ -1,24 +1,26 @@
 //! Answers to queries (api.md, "Orders", "Refunds", "Looking").
 
 use crate::arena::NOWHERE;
+use crate::journal::{Booked, Listed, read_posting};
 use crate::order::Order;
 use crate::refund::StoredRefund;
 use crate::{
-    BalancesView, Ledger, MerchantAccount, MerchantId, Number, OrderStatus, OrderView, PAGE_REFUNDS_MAX,
-    Query, RawTotals, Receipt, RefundView, Rejection, Reply, Timestamp, VoidView,
+    BalancesView, Currency, Ledger, MerchantAccount, MerchantId, MovementKind, Number, OrderStatus,
+    OrderView, PAGE_ENTRIES_MAX, PAGE_REFUNDS_MAX, Query, RawTotals, Receipt, RefundView, Rejection, Reply,
+    Timestamp, VoidView,
 };
 
 impl Ledger {
     /// Looks, and changes nothing. What is not there is a [`Reply::Rejected`] that says so.
     #[must_use]
-    pub fn answer(&self, query: &Query, _now: Timestamp) -> Reply {
+    pub fn answer(&self, query: &Query, now: Timestamp) -> Reply {
         let answer = match query {
             Query::Balances(id) => self.balances(*id).map(|view| Reply::Balances(Box::new(view))),
             Query::Merchant(id) => self
                 .known_merchant(*id)
                 .map(|at| Reply::Merchant(Box::new(self.merchants[at].terms().clone()))),
             Query::Order(id, order_no) => {
-                self.known_order(*id, order_no).map(|order| Reply::Order(Box::new(self.order_view(order))))
+                self.known_order(*id, order_no).map(|at| Reply::Order(Box::new(self.order_view(at, now))))
             }
             Query::Refund(id, refund_no) => self
                 .known_refund(*id, refund_no)
@@ -37,19 +39,124 @@ impl Ledger {
                 .by_name(name)
                 .map(|(id, _)| Reply::Done(Receipt::Channel { id, existed: true }))
                 .ok_or(Rejection::ChannelNotFound),
-            _ => Err(Rejection::InvalidRequest),
+            other => self.answer_other(other, now),
         };
         answer.unwrap_or_else(|rejection| Reply::Rejected(rejection, None))
+    }
+
+    /// What is asked less often.
+    fn answer_other(&self, query: &Query, now: Timestamp) -> Result<Reply, Rejection> {
+        match query {
+            Query::Date => Ok(Reply::Date(self.date)),
+            Query::Split(id, split_no) => {
+                let (merchant_at, hash) = self.known_number(*id, split_no)?;
+                let at = self.split_at(merchant_at, split_no, hash).ok_or(Rejection::SplitNotFound)?;
+                Ok(Reply::Split(Box::new(self.split_view(at))))
+            }
+            Query::SplitReturn(id, return_no) => {
+                let (merchant_at, hash) = self.known_number(*id, return_no)?;
+                let at = self.return_at(merchant_at, return_no, hash);
+                let at = at.ok_or(Rejection::SplitReturnNotFound)?;
+                Ok(Reply::SplitReturn(Box::new(self.split_return_view(at))))
+            }
+            Query::Movement(kind, id, number) => {
+                let (merchant_at, hash) = self.known_number(*id, number)?;
+                let at = self.movement_at(*kind, merchant_at, number, hash).ok_or(kind.not_found())?;
+                Ok(Reply::Movement(Box::new(self.movement_view(at))))
+            }
+            Query::Adjustment(number) => {
+                let view = self.adjustments.get(number).ok_or(Rejection::AdjustmentNotFound)?;
+                Ok(Reply::Adjustment(Box::new(view.clone())))
+            }
+            Query::Promoter(id) => {
+                let promoter = self.promoters.get(*id).ok_or(Rejection::PromoterNotFound)?;
+                Ok(Reply::Promoter(Box::new(*promoter)))
+            }
+            Query::Holidays => Ok(Reply::Holidays(Box::new(self.holidays.clone()))),
+            Query::Settlement(batch_no) => {
+                let view = Box::new(self.settlement_view(batch_no)?);
+                Ok(Reply::Settlement { repeat: false, view })
+            }
+            Query::Entries(id, after) => self.entries_page(*id, *after),
+            Query::Due(batch_no, from) => self.due(batch_no, *from),
+            Query::Accruals(from) => {
+                let (owners, next) = self.books.owners(*from);
+                Ok(Reply::Accruals { owners, next })
+            }
+            Query::Expired(max) => Ok(Reply::Expired(self.expired(now, *max))),
+            _ => unreachable!("answered above"),
+        }
+    }
+
+    /// A merchant's place, and the hash of a number of its own.
+    fn known_number(&self, id: MerchantId, number: &Number) -> Result<(u32, u64), Rejection> {
+        Ok((self.known_merchant(id)?, self.hash.number(id, number)))
+    }
+
+    /// One page of a merchant's entries, from behind `after`. What it costs does not grow with the merchant: it looks
+    /// back through at most one block of groups.
+    fn entries_page(&self, id: MerchantId, after: u64) -> Result<Reply, Rejection> {
+        let merchant = &self.merchants[self.known_merchant(id)?];
+        let mut page = Vec::new();
+        self.booked_behind(&merchant.journal, after, |booked, group, first_seq| {
+            if page.len() > PAGE_ENTRIES_MAX {
+                return None;
+            }
+            Some(self.list(booked, group, first_seq, merchant.currency(), |listed| {
+                page.extend(listed.views(after));
+                listed.entries.len() as u64
+            }))
+        });
+        let has_more = page.len() > PAGE_ENTRIES_MAX;
+        page.truncate(PAGE_ENTRIES_MAX);
+        Ok(Reply::Entries { page, has_more })
+    }
+
+    /// Works a group of a merchant's list out again.
+    fn list<T>(
+        &self,
+        booked: Booked,
+        group: u64,
+        first_seq: u64,
+        currency: Currency,
+        then: impl FnOnce(&Listed<'_>) -> T,
+    ) -> T {
+        match booked {
+            Booked::Payment(at) => {
+                let order = &self.orders[at];
+                let entries = self.first_entries(order);
+                then(&Listed {
+                    group,
+                    first_seq,
+                    order_no: Some(order.order_no),
+                    refund_no: None,
+                    reference: None,
+                    date: order.date,
+                    entries: entries.entries(),
+                })
+            }
+            Booked::Posting(at) => {
+                let posting = read_posting(&self.postings[at].bytes, currency);
+                then(&Listed {
+                    group,
+                    first_seq,
+                    order_no: posting.order_no,
+                    refund_no: posting.refund_no,
+                    reference: posting.reference,
+                    date: posting.date,
+                    entries: &posting.entries,
+                })
+            }
+        }
     }
 
     fn known_merchant(&self, id: MerchantId) -> Result<u32, Rejection> {
         self.find_merchant(id).ok_or(Rejection::MerchantNotFound)
     }
 
-    fn known_order(&self, id: MerchantId, order_no: &Number) -> Result<&Order, Rejection> {
-        let merchant_at = self.known_merchant(id)?;
-        let at = self.order_at(merchant_at, order_no, self.hash.number(id, order_no));
-        at.map(|at| &self.orders[at]).ok_or(Rejection::OrderNotFound)
+    fn known_order(&self, id: MerchantId, order_no: &Number) -> Result<u32, Rejection> {
+        let (merchant_at, hash) = self.known_number(id, order_no)?;
+        self.order_at(merchant_at, order_no, hash).ok_or(Rejection::OrderNotFound)
     }
 
     fn known_refund(&self, id: MerchantId, refund_no: &Number) -> Result<&StoredRefund, Rejection> {
@@ -72,39 +179,43 @@ impl Ledger {
         })
     }
 
-    fn order_view(&self, order: &Order) -> OrderView {
-        let paid = order.paid(self.discounts_of(order));
+    fn order_view(&self, at: u32, now: Timestamp) -> OrderView {
+        let order = &self.orders[at];
+        let details = self.details_of(order);
+        let status = self.status_of(at, now);
+        let waits = matches!(status, OrderStatus::Created | OrderStatus::Closed);
+        let discounts = self.discounts_of(order);
+        let paid = order.paid(discounts);
         let (given, refunded) =
             self.giveback_of(order).map_or((0, 0), |giveback| (giveback.given.payable(), giveback.succeeded));
-        let voided = order.status == OrderStatus::Voided;
+        let none_left = waits || status == OrderStatus::Voided;
         OrderView {
             order_no: order.order_no,
             merchant: self.merchants[order.merchant].id,
             channel: order.channel,
-            status: order.status,
+            status,
             amount: paid.cash,
-            payable: paid.payable(),
+            payable: paid.cash + discounts.total(),
             fee: paid.fee,
             platform_fee: paid.platform_fee,
             channel_cost: paid.cost,
             net: self.net_of(order),
-            refundable: if voided { 0 } else { paid.payable() - given },
+            refundable: if none_left { 0 } else { paid.payable() - given },
             refunded,
             in_flight: given - refunded,
             held: self.held_of(order),
             settled: self.is_settled(order),
-            accounting_date: Some(order.date),
-            paid_at: Some(order.paid_at),
-            channel_txn: self
-                .details_of(order)
-                .and_then(|details| details.channel_txn.as_deref().map(str::to_owned)),
-            expires_at: None,
-            commissions: Vec::new(),
+            accounting_date: (!waits).then_some(order.date),
+            paid_at: (!waits).then_some(order.paid_at),
+            channel_txn: details.and_then(|details| details.channel_txn.as_deref().map(str::to_owned)),
+            expires_at: details.and_then(|details| details.expires_at),
+            commissions: self.giveback_of(order).map_or(Vec::new(), |giveback| giveback.commissions.clone()),
         }
     }
 
     fn refund_view(&self, refund: &StoredRefund) -> RefundView {
         let order = &self.orders[refund.order];
+        let standing = refund.on(self.date);
         RefundView {
             refund_no: refund.refund_no,
             order_no: order.order_no,
@@ -119,9 +230,9 @@ impl Ledger {
             from_pending: refund.funds.pending,
             from_held: refund.funds.held,
             from_available: refund.funds.available,
-            state: refund.state,
-            sent_as: refund.sent_as,
-            attempts: refund.attempts,
+            state: standing.state,
+            sent_as: standing.sent_as,
+            attempts: standing.attempts,
             accounting_date: refund.date,
         }
     }
@@ -147,7 +258,7 @@ impl Ledger {
         order_no: &Number,
         after: Option<&Number>,
     ) -> Result<Reply, Rejection> {
-        let order = self.known_order(id, order_no)?;
+        let order = &self.orders[self.known_order(id, order_no)?];
         let first = match after {
             None => self.giveback_of(order).map_or(NOWHERE, |giveback| giveback.first),
             Some(refund_no) => {
@@ -181,6 +292,18 @@ impl Ledger {
             refunds: self.refunds.len().into(),
             accounts: self.books.totals(),
             channels: self.channels.names(),
+        }
+    }
+}
+
+impl MovementKind {
+    /// What is said when there is none of that number.
+    const fn not_found(self) -> Rejection {
+        match self {
+            Self::Payout => Rejection::PayoutNotFound,
+            Self::TopUp => Rejection::TopupNotFound,
+            Self::Freeze => Rejection::FreezeNotFound,
+            Self::Transfer => Rejection::TransferNotFound,
         }
     }
 }

@@ -5,8 +5,8 @@ use crate::entry::Group;
 use crate::ledger::{Done, Outcome};
 use crate::order::Order;
 use crate::{
-    Date, EntrySink, Key, Ledger, MerchantAccount, Number, OrderStatus, Receipt, Rejection, Void, VoidResult,
-    VoidState, Voucher, payment,
+    Date, EntrySink, Event, EventKind, Key, Ledger, MerchantAccount, Number, OrderStatus, Receipt, Rejection,
+    Void, VoidResult, VoidState, Voucher, payment,
 };
 
 /// A void as a ledger keeps it.
@@ -35,7 +35,7 @@ impl Ledger {
         let order_at =
             self.order_at(merchant_at, &void.order_no, key.order).ok_or(Rejection::OrderNotFound)?;
         let order = &self.orders[order_at];
-        if order.status == OrderStatus::Voided {
+        if order.status == OrderStatus::Voided || !order.is_booked() {
             return Err(Rejection::OrderState.into());
         }
         if self.merchants[merchant_at].is_closed() {
@@ -50,12 +50,16 @@ impl Ledger {
         if self.giveback_of(order).is_some_and(|giveback| giveback.count > 0) {
             return Err(Rejection::HasRefunds.into());
         }
+        if self.giveback_of(order).is_some_and(|giveback| giveback.split > 0) {
+            // What was split away is the receivers' until they return it, and other orders' money does not stand in.
+            return Err(Rejection::InsufficientFunds.into());
+        }
         if !self.voids.has_room() {
             return Err(Rejection::Overflow.into());
         }
         let group = self.payment_entries(order).reversed();
         let (date, voucher) = (self.entered(order), self.void_voucher(order, void.void_no));
-        self.book(merchant_at, &group, date, &voucher, sink)?;
+        self.book_and_post(merchant_at, group.entries(), date, &voucher, sink)?;
 
         self.orders[order_at].status = OrderStatus::Voided;
         let stored = StoredVoid {
@@ -66,6 +70,7 @@ impl Ledger {
         };
         let at = self.voids.push(stored);
         self.void_index.insert(key.number, at);
+        self.tell(sink, |ledger| ledger.void_event(EventKind::VoidSubmit, at));
         Ok(Done::changed(Receipt::Void { repeat: false, state: VoidState::Processing }))
     }
 
@@ -91,7 +96,15 @@ impl Ledger {
             self.pay_again(merchant_at, at, sink)?;
         }
         self.voids[at].state = said;
+        let kind = if result.succeeded { EventKind::VoidSucceeded } else { EventKind::VoidFailed };
+        self.tell(sink, |ledger| ledger.void_event(kind, at));
         Ok(Done::changed(Receipt::VoidResult { repeat: false, state: said }))
+    }
+
+    /// What happened to a void.
+    fn void_event(&self, kind: EventKind, at: u32) -> Event {
+        let void = &self.voids[at];
+        Event { reference: Some(void.void_no), ..self.order_event(kind, void.order) }
     }
 
     /// The payment stands again: on the date it had, or on the current one once that is settled.
@@ -104,7 +117,7 @@ impl Ledger {
         let moved = order.purse != MerchantAccount::Held && self.merchants[merchant_at].has_settled(entered);
         let date: Date = if moved { self.date } else { entered };
         let voucher = self.void_voucher(order, self.voids[at].void_no);
-        self.book(merchant_at, &group, date, &voucher, sink)?;
+        self.book_and_post(merchant_at, group.entries(), date, &voucher, sink)?;
 
         self.orders[order_at].status = OrderStatus::Paid;
         if moved {

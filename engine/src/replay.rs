@@ -54,7 +54,7 @@ fn replay_shard(
     shards: u16,
     seed: u64,
 ) -> Result<(Ledger, u64), EngineError> {
-    let mut ledger = Ledger::new(seed, Date::default());
+    let mut ledger = Ledger::shard(seed, Date::default(), shard == 0);
     let mut applied = 0;
     let mut commands = Vec::new();
     for record in recovery.records(Lsn::ZERO) {

@@ -20,9 +20,13 @@ pub struct Server {
 impl Server {
     /// Starts a server on a folder and free ports, and waits until it is ready.
     pub fn start(data: &Path, more: &[&str]) -> Self {
+        Self::start_with(data, &[&["--segment-mib", "4"], more].concat())
+    }
+
+    /// The same with segments of a size that is told, or of their usual size.
+    pub fn start_with(data: &Path, more: &[&str]) -> Self {
         let mut child = Command::new(SUANPAN)
-            .args(["serve", "--dev", "--http", "127.0.0.1:0", "--tcp", "127.0.0.1:0", "--segment-mib", "4"])
-            .arg("--data")
+            .args(["serve", "--dev", "--http", "127.0.0.1:0", "--tcp", "127.0.0.1:0", "--data"])
             .arg(data)
             .args(more)
             .stdin(Stdio::null())

@@ -47,8 +47,8 @@ mod read;
 mod write;
 
 use crate::{Command, Field, SetDate, Void, VoidResult};
-use read::Reader;
-use write::Writer;
+pub(crate) use read::Reader;
+pub(crate) use write::Writer;
 
 /// Why bytes are no command. The log was damaged, or was written by a version that knows more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -16,10 +16,10 @@ use crate::{
 };
 
 /// Takes values off the front.
-pub(super) struct Reader<'a, 'b>(pub(super) &'a mut &'b [u8]);
+pub(crate) struct Reader<'a, 'b>(pub(crate) &'a mut &'b [u8]);
 
 impl<'b> Reader<'_, 'b> {
-    pub(super) fn byte(&mut self) -> Result<u8, CodecError> {
+    pub(crate) fn byte(&mut self) -> Result<u8, CodecError> {
         let (&first, rest) = self.0.split_first().ok_or(CodecError::Short)?;
         *self.0 = rest;
         Ok(first)
@@ -31,7 +31,7 @@ impl<'b> Reader<'_, 'b> {
         Ok(taken)
     }
 
-    pub(super) fn bool(&mut self) -> Result<bool, CodecError> {
+    pub(crate) fn bool(&mut self) -> Result<bool, CodecError> {
         self.one_of(&[false, true])
     }
 
@@ -40,7 +40,7 @@ impl<'b> Reader<'_, 'b> {
         variants.get(usize::from(self.byte()?)).copied().ok_or(CodecError::Unknown)
     }
 
-    fn int(&mut self) -> Result<u64, CodecError> {
+    pub(crate) fn int(&mut self) -> Result<u64, CodecError> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -74,7 +74,7 @@ impl<'b> Reader<'_, 'b> {
         if self.bool()? { self.int().map(Some) } else { Ok(None) }
     }
 
-    pub(super) fn number(&mut self) -> Result<Number, CodecError> {
+    pub(crate) fn number(&mut self) -> Result<Number, CodecError> {
         let len = self.small::<u8>()?;
         Number::new(self.take(len.into())?).map_err(|_| CodecError::Malformed)
     }
@@ -88,7 +88,7 @@ impl<'b> Reader<'_, 'b> {
         std::str::from_utf8(self.take(len)?).map_err(|_| CodecError::Malformed)
     }
 
-    pub(super) fn merchant_id(&mut self) -> Result<MerchantId, CodecError> {
+    pub(crate) fn merchant_id(&mut self) -> Result<MerchantId, CodecError> {
         self.int().map(MerchantId)
     }
 
@@ -104,7 +104,7 @@ impl<'b> Reader<'_, 'b> {
         self.one_of(&[FeeRefund::Proportional, FeeRefund::None])
     }
 
-    pub(super) fn payment(&mut self) -> Result<Payment, CodecError> {
+    pub(crate) fn payment(&mut self) -> Result<Payment, CodecError> {
         let flags = self.byte()?;
         let has = |flag: u8| flags & flag != 0;
         let inner = flags & (DISCOUNTS | PROMOTER | CHANNEL_TXN) != 0;
@@ -136,7 +136,7 @@ impl<'b> Reader<'_, 'b> {
         self.bool()
     }
 
-    pub(super) fn refund(&mut self) -> Result<Refund, CodecError> {
+    pub(crate) fn refund(&mut self) -> Result<Refund, CodecError> {
         let flags = self.flags(MORE | SPLIT_RETURNS)?;
         let (merchant, refund_no, order_no) = (self.merchant_id()?, self.number()?, self.number()?);
         let amount = self.int()?;
@@ -162,7 +162,7 @@ impl<'b> Reader<'_, 'b> {
         Ok(Refund { merchant, refund_no, order_no, amount, details })
     }
 
-    pub(super) fn refund_result(&mut self) -> Result<RefundResult, CodecError> {
+    pub(crate) fn refund_result(&mut self) -> Result<RefundResult, CodecError> {
         let more = self.more()?;
         let (merchant, refund_no) = (self.merchant_id()?, self.number()?);
         let state = self.result_state()?;
@@ -170,7 +170,7 @@ impl<'b> Reader<'_, 'b> {
         Ok(RefundResult { merchant, refund_no, state, channel_refund_no })
     }
 
-    pub(super) fn merchant(&mut self) -> Result<MerchantTerms, CodecError> {
+    pub(crate) fn merchant(&mut self) -> Result<MerchantTerms, CodecError> {
         let merchant = self.merchant_id()?;
         let name = self.text()?.to_owned();
         let currency = self.currency()?;
@@ -213,7 +213,7 @@ impl<'b> Reader<'_, 'b> {
         self.byte().map(kind)
     }
 
-    pub(super) fn channel(&mut self) -> Result<ChannelTerms, CodecError> {
+    pub(crate) fn channel(&mut self) -> Result<ChannelTerms, CodecError> {
         Ok(ChannelTerms {
             name: self.text()?.to_owned(),
             preset: self.one_of(&Preset::ALL)?,
@@ -268,7 +268,7 @@ impl<'b> Reader<'_, 'b> {
         self.take(3)?.try_into().map(Currency).map_err(|_| CodecError::Short)
     }
 
-    pub(super) fn date(&mut self) -> Result<Date, CodecError> {
+    pub(crate) fn date(&mut self) -> Result<Date, CodecError> {
         self.small_signed().map(Date)
     }
 
@@ -281,7 +281,7 @@ impl<'b> Reader<'_, 'b> {
         self.one_of(&[RefundResultState::Succeeded, RefundResultState::Failed, RefundResultState::Unknown])
     }
 
-    pub(super) fn new_order(&mut self) -> Result<NewOrder, CodecError> {
+    pub(crate) fn new_order(&mut self) -> Result<NewOrder, CodecError> {
         let flags = self.flags(HOLD | EXPIRES_AT)?;
         Ok(NewOrder {
             merchant: self.merchant_id()?,
@@ -294,7 +294,7 @@ impl<'b> Reader<'_, 'b> {
         })
     }
 
-    pub(super) fn confirm(&mut self) -> Result<Confirm, CodecError> {
+    pub(crate) fn confirm(&mut self) -> Result<Confirm, CodecError> {
         let flags = self.flags(CONFIRM_PAID_AT | CONFIRM_TXN)?;
         Ok(Confirm {
             merchant: self.merchant_id()?,
@@ -304,15 +304,15 @@ impl<'b> Reader<'_, 'b> {
         })
     }
 
-    pub(super) fn close(&mut self) -> Result<Close, CodecError> {
+    pub(crate) fn close(&mut self) -> Result<Close, CodecError> {
         Ok(Close { merchant: self.merchant_id()?, order_no: self.number()?, expired: self.bool()? })
     }
 
-    pub(super) fn order_ref(&mut self) -> Result<OrderRef, CodecError> {
+    pub(crate) fn order_ref(&mut self) -> Result<OrderRef, CodecError> {
         Ok(OrderRef { merchant: self.merchant_id()?, order_no: self.number()? })
     }
 
-    pub(super) fn split(&mut self) -> Result<Split, CodecError> {
+    pub(crate) fn split(&mut self) -> Result<Split, CodecError> {
         Ok(Split {
             merchant: self.merchant_id()?,
             split_no: self.number()?,
@@ -322,7 +322,7 @@ impl<'b> Reader<'_, 'b> {
         })
     }
 
-    pub(super) fn split_return(&mut self) -> Result<SplitReturn, CodecError> {
+    pub(crate) fn split_return(&mut self) -> Result<SplitReturn, CodecError> {
         Ok(SplitReturn {
             merchant: self.merchant_id()?,
             return_no: self.number()?,
@@ -334,7 +334,7 @@ impl<'b> Reader<'_, 'b> {
     }
 
     /// What is no order's.
-    pub(super) fn movement(&mut self, tag: u8) -> Result<Command, CodecError> {
+    pub(crate) fn movement(&mut self, tag: u8) -> Result<Command, CodecError> {
         Ok(match tag {
             16 => Command::Payout(Payout {
                 merchant: self.merchant_id()?,
@@ -413,7 +413,7 @@ impl<'b> Reader<'_, 'b> {
         })
     }
 
-    fn account(&mut self) -> Result<Account, CodecError> {
+    pub(crate) fn account(&mut self) -> Result<Account, CodecError> {
         Ok(match self.byte()? {
             0 => Account::Operator,
             1 => Account::Suspense,

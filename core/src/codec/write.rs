@@ -10,16 +10,16 @@ use crate::{
 };
 
 /// Puts values behind each other.
-pub(super) struct Writer<'a>(pub(super) &'a mut Vec<u8>);
+pub(crate) struct Writer<'a>(pub(crate) &'a mut Vec<u8>);
 
 impl Writer<'_> {
-    pub(super) fn byte(&mut self, byte: u8) -> &mut Self {
+    pub(crate) fn byte(&mut self, byte: u8) -> &mut Self {
         self.0.push(byte);
         self
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "seven bits at a time")]
-    pub(super) fn int(&mut self, mut value: u64) -> &mut Self {
+    pub(crate) fn int(&mut self, mut value: u64) -> &mut Self {
         while value >= 0x80 {
             self.0.push(value as u8 | 0x80);
             value >>= 7;
@@ -28,7 +28,7 @@ impl Writer<'_> {
         self
     }
 
-    pub(super) fn signed(&mut self, value: i64) -> &mut Self {
+    pub(crate) fn signed(&mut self, value: i64) -> &mut Self {
         self.int((value << 1 ^ value >> 63).cast_unsigned())
     }
 
@@ -39,7 +39,7 @@ impl Writer<'_> {
         }
     }
 
-    pub(super) fn number(&mut self, number: &Number) -> &mut Self {
+    pub(crate) fn number(&mut self, number: &Number) -> &mut Self {
         self.text(number.as_bytes())
     }
 
@@ -49,7 +49,7 @@ impl Writer<'_> {
         self
     }
 
-    pub(super) fn payment(&mut self, payment: &Payment) {
+    pub(crate) fn payment(&mut self, payment: &Payment) {
         let details = payment.details.as_deref();
         let discounts =
             details.map(|details| details.discounts).filter(|discounts| *discounts != Discounts::default());
@@ -78,7 +78,7 @@ impl Writer<'_> {
         }
     }
 
-    pub(super) fn refund(&mut self, refund: &Refund) {
+    pub(crate) fn refund(&mut self, refund: &Refund) {
         let returns = refund.details.as_ref().map_or(&[][..], |details| &details.split_returns);
         let flags = if refund.details.is_some() { MORE } else { 0 };
         self.byte(2).byte(if returns.is_empty() { flags } else { flags | SPLIT_RETURNS });
@@ -94,7 +94,7 @@ impl Writer<'_> {
         }
     }
 
-    pub(super) fn refund_result(&mut self, result: &RefundResult) {
+    pub(crate) fn refund_result(&mut self, result: &RefundResult) {
         self.byte(3).byte(if result.channel_refund_no.is_some() { MORE } else { 0 });
         self.int(result.merchant.0).number(&result.refund_no).byte(result.state as u8);
         if let Some(number) = &result.channel_refund_no {
@@ -102,7 +102,7 @@ impl Writer<'_> {
         }
     }
 
-    pub(super) fn merchant(&mut self, terms: &MerchantTerms) {
+    pub(crate) fn merchant(&mut self, terms: &MerchantTerms) {
         let (cycle, days) = match terms.cycle {
             Cycle::Business(days) => (0, days),
             Cycle::Calendar(days) => (1, days),
@@ -118,7 +118,7 @@ impl Writer<'_> {
         self.option(terms.limits.day_amount).option(terms.limits.day_count);
     }
 
-    pub(super) fn channel(&mut self, terms: &ChannelTerms) {
+    pub(crate) fn channel(&mut self, terms: &ChannelTerms) {
         self.byte(7).text(terms.name.as_bytes()).byte(terms.preset as u8).int(terms.cost_rate.0.into());
         self.byte(terms.cost_rounding as u8).byte(terms.cost_refund as u8);
         self.int(terms.refund_window_days.into()).option(terms.max_refunds_per_order.map(u64::from));
@@ -133,7 +133,7 @@ impl Writer<'_> {
         }
     }
 
-    pub(super) fn new_order(&mut self, order: &NewOrder) {
+    pub(crate) fn new_order(&mut self, order: &NewOrder) {
         let flags = if order.hold { HOLD } else { 0 };
         self.byte(9).byte(if order.expires_at.is_some() { flags | EXPIRES_AT } else { flags });
         self.int(order.merchant.0).number(&order.order_no).int(order.channel.0.into()).int(order.amount);
@@ -143,7 +143,7 @@ impl Writer<'_> {
         }
     }
 
-    pub(super) fn confirm(&mut self, confirm: &Confirm) {
+    pub(crate) fn confirm(&mut self, confirm: &Confirm) {
         let at = if confirm.paid_at.is_some() { CONFIRM_PAID_AT } else { 0 };
         self.byte(10).byte(if confirm.channel_txn.is_some() { at | CONFIRM_TXN } else { at });
         self.int(confirm.merchant.0).number(&confirm.order_no);
@@ -155,7 +155,7 @@ impl Writer<'_> {
         }
     }
 
-    pub(super) fn split(&mut self, split: &Split) {
+    pub(crate) fn split(&mut self, split: &Split) {
         self.byte(14).int(split.merchant.0).number(&split.split_no).number(&split.order_no);
         self.byte(split.finish.into()).int(split.receivers.len() as u64);
         for (receiver, amount) in &split.receivers {
@@ -167,7 +167,7 @@ impl Writer<'_> {
     ///
     /// # Panics
     /// When it is one's: those are written apart.
-    pub(super) fn movement(&mut self, command: &Command) {
+    pub(crate) fn movement(&mut self, command: &Command) {
         match command {
             Command::Payout(payout) => {
                 self.byte(16).int(payout.merchant.0).number(&payout.payout_no).int(payout.amount);
@@ -239,7 +239,7 @@ impl Writer<'_> {
         self
     }
 
-    fn account(&mut self, account: Account) -> &mut Self {
+    pub(crate) fn account(&mut self, account: Account) -> &mut Self {
         match account {
             Account::Operator => self.byte(0),
             Account::Suspense => self.byte(1),

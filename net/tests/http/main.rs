@@ -8,5 +8,4 @@ mod fields;
 mod openapi;
 mod problems;
 mod routes;
-mod scenarios;
 mod server;
