@@ -47,8 +47,8 @@ struct OrderRequest {
     discounts: Option<Vec<DiscountRequest>>,
     /// Keep the net in held until the order is released; false if it is not said.
     hold: Option<bool>,
-    /// From then on it is closed; later than now. Never if it is not said.
-    expires_at: Option<schema::Moment>,
+    /// From then on it is closed. Never if it is not said.
+    expires_at: Option<schema::Deadline>,
 }
 
 /// A discount.

@@ -49,6 +49,10 @@ kinds! {
     Moment => string()
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
         .examples([json!("2018-08-26T12:00:00+08:00")]);
+    /// A moment by RFC 3339, later than now.
+    Deadline => string()
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+        .examples([json!("2099-01-01T00:00:00+08:00")]);
     /// The channel's own number for something, in printable ASCII.
     ChannelTxn => text(1, 64, "^[ -~]+$", "4200000123");
     /// After so many business days (T) or calendar days (D); `D+0` is at once, the operator advancing the money.
