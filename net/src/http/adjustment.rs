@@ -9,6 +9,8 @@ use suanpan_core::{
     Account, Adjustment, AdjustmentView, Currency, Field, Number, Query, Receipt, Rejection, Reply, Request,
 };
 use utoipa::ToSchema;
+use utoipa::openapi::schema::ArrayBuilder;
+use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -30,6 +32,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Gateway>> {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "documents what is read")]
+#[schema(examples(json!({"adjustment_no": "J1", "subject": "write-off", "from": "operator", "to": "suspense", "amount": 100, "currency": "CNY", "memo": "short by a fen a day", "approved_by": ["li", "wang"]})))]
 struct AdjustmentRequest {
     /// Unique.
     adjustment_no: schema::Number,
@@ -46,8 +49,14 @@ struct AdjustmentRequest {
     /// Why.
     memo: Option<schema::Memo>,
     /// Two different people.
-    #[schema(min_items = 2, max_items = 2)]
+    #[schema(schema_with = approvers)]
     approved_by: Vec<schema::Label>,
+}
+
+fn approvers() -> RefOr<Schema> {
+    let label = Ref::from_schema_name(schema::Label::name());
+    let two = ArrayBuilder::new().items(label).min_items(Some(2)).max_items(Some(2)).unique_items(true);
+    two.description(Some("Two different people.")).build().into()
 }
 
 /// An adjustment.

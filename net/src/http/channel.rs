@@ -27,6 +27,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Gateway>> {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "documents what is read")]
+#[schema(examples(json!({"preset": "wechat", "cost_rate": "0.0025"})))]
 struct ChannelRequest {
     /// The same as in the path, if it is said: what a GET gave may be put back.
     channel: Option<schema::Channel>,
@@ -87,6 +88,7 @@ struct ChannelBody<'a> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Blackout)]
 #[serde(deny_unknown_fields)]
+#[schema(examples(json!({"from": "22:00", "to": "24:00"})))]
 struct BlackoutBody {
     /// Before 24:00.
     #[schema(value_type = schema::Minute)]

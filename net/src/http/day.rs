@@ -25,6 +25,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Gateway>> {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "documents what is read")]
+#[schema(examples(json!({"accounting_date": "2018-08-27"})))]
 struct DayCutRequest {
     /// The new date, later than the current.
     accounting_date: schema::Date,

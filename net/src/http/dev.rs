@@ -26,6 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Gateway>> {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "documents what is read")]
+#[schema(examples(json!({"now": "2018-08-26T21:59:59+08:00"})))]
 struct ClockRequest {
     /// The moment.
     now: schema::Moment,

@@ -75,8 +75,8 @@ refusals!(EntriesRefusals: Path, MerchantNotFound);
     get, path = "/v1/merchants/{merchant_id}/entries", tag = "Looking",
     params(
         MerchantPath,
-        ("limit" = Option<schema::EntriesLimit>, Query, description = "The most entries of the page."),
-        ("starting_after" = Option<schema::Seq>, Query, description = "The `seq` of the entry before its first."),
+        ("limit" = inline(Option<schema::EntriesLimit>), Query, description = "The most entries of the page."),
+        ("starting_after" = inline(Option<schema::Seq>), Query, description = "The `seq` of the entry before its first."),
     ),
     responses((status = 200, description = "A page of entries.", body = EntriesBody), EntriesRefusals),
 )]

@@ -31,6 +31,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Gateway>> {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "documents what is read")]
+#[schema(examples(json!({"freeze_no": "F1", "amount": 1000})))]
 struct FreezeRequest {
     /// The freeze, unique within the merchant.
     freeze_no: schema::Number,

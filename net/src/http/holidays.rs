@@ -25,6 +25,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Gateway>> {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "documents what is read")]
+#[schema(examples(json!({"dates": ["2018-10-01", "2018-10-02"], "workdays": ["2018-09-29"]})))]
 struct HolidaysRequest {
     /// No business days.
     #[schema(max_items = 1000)]

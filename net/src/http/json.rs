@@ -112,6 +112,7 @@ impl JsonBody {
 /// `{}`: all that has to be said is in the path.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(examples(json!({})))]
 pub(super) struct EmptyRequest {}
 
 /// A response of JSON.

@@ -27,6 +27,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Gateway>> {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "documents what is read")]
+#[schema(examples(json!({"name": "面馆", "currency": "CNY", "fee_rate": "0.006", "settlement": {"cycle": "T+1"}})))]
 struct MerchantRequest {
     /// The same as in the path, if it is said: what a GET gave may be put back.
     merchant_id: Option<schema::MerchantId>,

@@ -36,6 +36,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Gateway>> {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "documents what is read")]
+#[schema(examples(json!({"order_no": "A2", "channel": "wechat", "amount": 10000, "hold": true, "expires_at": "2099-01-01T00:00:00+08:00"})))]
 struct OrderRequest {
     /// The order, unique within the merchant.
     order_no: schema::Number,
@@ -55,6 +56,7 @@ struct OrderRequest {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "documents what is read")]
+#[schema(examples(json!({"funder": "operator", "amount": 500})))]
 pub(super) struct DiscountRequest {
     /// Who pays for it.
     funder: said::Funder,
@@ -66,6 +68,7 @@ pub(super) struct DiscountRequest {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "documents what is read")]
+#[schema(examples(json!({"paid_at": "2018-08-26T12:00:00+08:00", "channel_txn": "4200000124"})))]
 struct ConfirmRequest {
     /// When the channel took it; now if it is not said.
     paid_at: Option<schema::Moment>,

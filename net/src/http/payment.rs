@@ -26,6 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Gateway>> {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "documents what is read")]
+#[schema(examples(json!({"order_no": "A1", "channel": "wechat", "amount": 9500, "discounts": [{"funder": "operator", "amount": 500}], "paid_at": "2018-08-26T12:00:00+08:00", "channel_txn": "4200000123"})))]
 struct PaymentRequest {
     /// The order, unique within the merchant.
     order_no: schema::Number,

@@ -31,6 +31,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Gateway>> {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "documents what is read")]
+#[schema(examples(json!({"payout_no": "P1", "amount": 5000})))]
 struct PayoutRequest {
     /// The payout, unique within the merchant.
     payout_no: schema::Number,
@@ -44,6 +45,7 @@ struct PayoutRequest {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "documents what is read")]
+#[schema(examples(json!({"state": "succeeded"})))]
 struct PayoutResultRequest {
     /// `unknown` changes nothing: it is asked again later.
     state: said::RefundResultState,

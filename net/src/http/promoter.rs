@@ -26,6 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Gateway>> {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "documents what is read")]
+#[schema(examples(json!({"rate": "0.05"})))]
 struct PromoterRequest {
     /// The same as in the path, if it is said: what a GET gave may be put back.
     promoter_id: Option<schema::MerchantId>,

@@ -36,6 +36,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Gateway>> {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "documents what is read")]
+#[schema(examples(json!({"refund_no": "R1", "order_no": "A1", "amount": 3300, "reason": "买错了"})))]
 struct RefundRequest {
     /// The refund, unique within the merchant.
     refund_no: schema::Number,
@@ -54,6 +55,7 @@ struct RefundRequest {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "documents what is read")]
+#[schema(examples(json!({"state": "succeeded", "channel_refund_no": "5000000123"})))]
 struct RefundResultRequest {
     /// `unknown` changes nothing: the channel is asked again later.
     state: said::RefundResultState,
@@ -225,8 +227,8 @@ refusals!(OrderRefundsRefusals: Path, MerchantNotFound, OrderNotFound, RefundNot
     get, path = "/v1/merchants/{merchant_id}/orders/{order_no}/refunds", tag = "Refunds",
     params(
         OrderPath,
-        ("limit" = Option<schema::RefundsLimit>, Query, description = "The most refunds of the page."),
-        ("starting_after" = Option<schema::Number>, Query, description = "The refund before its first."),
+        ("limit" = inline(Option<schema::RefundsLimit>), Query, description = "The most refunds of the page."),
+        ("starting_after" = inline(Option<schema::After>), Query, description = "The refund before its first."),
     ),
     responses((status = 200, description = "A page of refunds.", body = RefundsBody), OrderRefundsRefusals),
 )]

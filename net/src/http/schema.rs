@@ -82,6 +82,8 @@ kinds! {
     RefundsLimit => whole(1, PAGE_REFUNDS_MAX as u64).default(Some(PAGE_REFUNDS_MAX.into()));
     /// The most items of a page.
     EntriesLimit => whole(1, PAGE_ENTRIES_MAX as u64).default(Some(PAGE_ENTRIES_MAX.into()));
+    /// The number of an item of a list; nothing is before its first.
+    After => string().max_length(Some(32)).pattern(Some("^[A-Za-z0-9_|*-]*$")).examples([json!("R1")]);
     /// A place in a list that counts from 1; 0 is before its first.
     Seq => whole(0, u64::MAX).examples([json!(0)]);
     /// The place of something in the log.

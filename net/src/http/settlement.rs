@@ -26,6 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Gateway>> {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "documents what is read")]
+#[schema(examples(json!({"batch_no": "S1"})))]
 struct SettlementRequest {
     /// The batch, unique.
     batch_no: schema::Number,

@@ -34,6 +34,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Gateway>> {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "documents what is read")]
+#[schema(examples(json!({"split_no": "S1", "receivers": [{"merchant_id": "5001", "amount": 300}], "finish": true})))]
 struct SplitRequest {
     /// The split, unique within the merchant.
     split_no: schema::Number,
@@ -48,6 +49,7 @@ struct SplitRequest {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "documents what is read")]
+#[schema(examples(json!({"merchant_id": "5001", "amount": 300})))]
 struct ReceiverRequest {
     /// The receiver: another merchant, not closed, of the same currency.
     merchant_id: schema::MerchantId,
@@ -59,6 +61,7 @@ struct ReceiverRequest {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "documents what is read")]
+#[schema(examples(json!({"return_no": "B1", "split_no": "S1", "merchant_id": "5001", "amount": 100})))]
 pub(super) struct SplitReturnRequest {
     /// The return, unique within the merchant.
     return_no: schema::Number,

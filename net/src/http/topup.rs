@@ -26,6 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Gateway>> {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "documents what is read")]
+#[schema(examples(json!({"topup_no": "T1", "channel": "wechat", "amount": 5000})))]
 struct TopupRequest {
     /// The top-up, unique within the merchant.
     topup_no: schema::Number,

@@ -26,6 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Gateway>> {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "documents what is read")]
+#[schema(examples(json!({"transfer_no": "X1", "to": "5001", "amount": 1000})))]
 struct TransferRequest {
     /// The transfer, unique within the giver.
     transfer_no: schema::Number,

@@ -27,6 +27,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Gateway>> {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "documents what is read")]
+#[schema(examples(json!({"void_no": "V1"})))]
 struct VoidRequest {
     /// The void, unique within the merchant.
     void_no: schema::Number,
@@ -36,6 +37,7 @@ struct VoidRequest {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "documents what is read")]
+#[schema(examples(json!({"state": "succeeded"})))]
 struct VoidResultRequest {
     /// It is done or not, never unclear.
     state: said::VoidResultState,

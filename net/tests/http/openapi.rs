@@ -81,7 +81,8 @@ impl Document {
     /// A value that the schema allows, with every field there is.
     fn example(&self, schema: &Value) -> Value {
         let schema = self.resolve(schema);
-        if let Some(examples) = schema.get("examples") {
+        // An object's own example leaves fields out.
+        if let Some(examples) = schema.get("examples").filter(|_| schema["type"] != "object") {
             return examples[0].clone();
         }
         if let Some(words) = schema.get("enum") {
