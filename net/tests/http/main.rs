@@ -4,6 +4,7 @@
 
 mod client;
 mod connections;
+mod described;
 mod fields;
 mod openapi;
 mod problems;
