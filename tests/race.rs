@@ -8,8 +8,8 @@
 //! everything that was ever answered is looked for again (`race/books.rs`).
 //!
 //! A race that fails prints its seed; `SUANPAN_RACE_SEED` runs with it again. Which thread comes first is the machine's, so
-//! it may take some runs. `SUANPAN_RACE_ROUNDS` makes it long: so many kills instead of 24, and an eighth as many waves
-//! instead of 3. `SUANPAN_RACE_TELL=1` with `--nocapture` tells how often what was answered how.
+//! it may take some runs. `SUANPAN_RACE_ROUNDS` makes it long: so many kills instead of 40, and an eighth as many waves
+//! instead of 5. `SUANPAN_RACE_TELL=1` with `--nocapture` tells how often what was answered how.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -46,14 +46,16 @@ use line::{EndsWithMe, Line};
 use shop::{Kind, Order, TURNS_BACK};
 
 const THREADS: u64 = 12;
-/// Answers after which all threads turn to the next order of each kind.
+/// Answers after which all threads turn to the next order of each kind: so many for each kind.
 const ANSWERS_A_TURN: u64 = 160;
+/// The same where several kinds share the threads.
+const ANSWERS_A_SHARED_TURN: u64 = 80;
 /// Turns between two quiet points of a test without kills.
 const TURNS_A_WAVE: u64 = 4;
-const WAVES: u64 = 3;
-const KILLS: u64 = 24;
+const WAVES: u64 = 5;
+const KILLS: u64 = 40;
 /// Answers between two kills, at least and at most.
-const ANSWERS_BETWEEN_KILLS: std::ops::RangeInclusive<u64> = 20..=400;
+const ANSWERS_BETWEEN_KILLS: std::ops::RangeInclusive<u64> = 20..=300;
 
 /// A race: what is raced for, and everything that was answered.
 struct Race {
@@ -99,7 +101,8 @@ impl Race {
 
     /// Which order of each kind is raced for.
     fn turn(&self) -> u64 {
-        self.line.answers() / (ANSWERS_A_TURN * self.kinds.len() as u64)
+        let answers = if self.kinds.len() > 1 { ANSWERS_A_SHARED_TURN } else { ANSWERS_A_TURN };
+        self.line.answers() / (answers * self.kinds.len() as u64)
     }
 
     fn orders(&self, turns: impl Iterator<Item = u64>) -> Vec<Order> {
@@ -124,7 +127,7 @@ impl Race {
         let mut begun = HashSet::new();
         for count in 0.. {
             let turn = self.turn();
-            if turn >= until {
+            if turn >= until || self.line.is_over() {
                 break;
             }
             let back = if rng.u8(0..6) == 0 { rng.u64(0..=TURNS_BACK) } else { 0 };
@@ -157,7 +160,7 @@ impl Race {
     }
 
     /// Waves of threads on one server, all quiet after each.
-    fn waves(&self) {
+    fn waves(self) -> Self {
         let _server = self.open();
         let mut books = Books::default();
         let waves = self.rounds.map_or(WAVES, |rounds| rounds.div_ceil(8));
@@ -167,10 +170,11 @@ impl Race {
             self.check(&mut self.caller(), &mut books, &self.orders(first..=self.turn()), false);
         }
         self.check(&mut self.caller(), &mut books, &self.orders(0..=self.turn()), true);
+        self
     }
 
     /// The server dies again and again under one crowd of threads, and all is compared before they are let in again.
-    fn kills(&self) {
+    fn kills(self) -> Self {
         let mut rng = Rng::with_seed(self.seed);
         let mut server = self.open();
         let mut books = Books::default();
@@ -196,6 +200,14 @@ impl Race {
         server.kill();
         let server = self.start_again(&mut rng);
         self.check_alone(&server, &mut books, &self.orders(0..=self.turn()), true);
+        self
+    }
+
+    /// All of this was answered at least once: it was a race.
+    fn saw(&self, ways: &[&[(&str, &str)]]) {
+        for (name, outcome) in ways.concat() {
+            assert!(self.facts.counted(name, outcome) > 0, "{name} was never answered with {outcome}");
+        }
     }
 
     /// Starts the server on what the one before left behind; now and then it does not get far at first.
@@ -203,7 +215,7 @@ impl Race {
         if rng.u8(0..4) == 0 {
             Server::start_and_kill(self.folder.path(), Duration::from_micros(rng.u64(0..60_000)));
         }
-        Server::start_small(self.folder.path(), rng.u16(2..=3))
+        Server::start_small(self.folder.path(), rng.u16(1..=2))
     }
 
     /// Compares all while nobody else knows where the server is.
@@ -229,12 +241,92 @@ impl Drop for Race {
     }
 }
 
+/// What must have happened in any race for orders, or it shows nothing.
+const OF_REFUNDS: &[(&str, &str)] = &[
+    ("refund", "201"),
+    ("refund", "200"),
+    ("refund", "exceeds_refundable"),
+    ("refund", "idempotency_conflict"),
+    ("refund result", "200"),
+    ("refund result", "contradicts_final"),
+];
+const OF_VOIDS: &[(&str, &str)] = &[("void", "201"), ("void", "has_refunds"), ("void", "order_state")];
+const OF_SPLITS: &[(&str, &str)] = &[
+    ("split", "201"),
+    ("split", "200"),
+    ("split", "exceeds_held"),
+    ("split return", "201"),
+    ("split return", "exceeds_refundable"),
+];
+const OF_MONEY: &[(&str, &str)] = &[
+    ("payout", "201"),
+    ("payout", "insufficient_funds"),
+    ("payout result", "200"),
+    ("payout result", "contradicts_final"),
+    ("freeze", "201"),
+    ("unfreeze", "200"),
+    ("transfer", "201"),
+    ("transfer", "200"),
+    ("transfer", "insufficient_funds"),
+    ("sweep", "200"),
+];
+
 #[test]
 fn plain_orders() {
-    Race::new(&[Kind::Plain], false).waves();
+    Race::new(&[Kind::Plain], false).waves().saw(&[OF_REFUNDS, OF_VOIDS]);
+}
+
+#[test]
+fn orders_with_discounts() {
+    let race = Race::new(&[Kind::Discounts, Kind::DiscountFirst], false);
+    race.waves().saw(&[OF_REFUNDS, OF_VOIDS, &[("refund", "refund_in_flight")]]);
+}
+
+#[test]
+fn orders_under_a_platform() {
+    Race::new(&[Kind::Platform], false).waves().saw(&[OF_REFUNDS, OF_VOIDS]);
+}
+
+#[test]
+fn held_orders_and_their_splits() {
+    Race::new(&[Kind::Held], false).waves().saw(&[OF_REFUNDS, OF_VOIDS, OF_SPLITS]);
+}
+
+#[test]
+fn prepaid_orders_that_are_closed_and_paid_late() {
+    let ways =
+        [("confirm", "200"), ("confirm", "idempotency_conflict"), ("close", "200"), ("close", "order_state")];
+    Race::new(&[Kind::Prepaid], false).waves().saw(&[OF_REFUNDS, &ways, &[("reinstate", "has_refunds")]]);
 }
 
 #[test]
 fn orders_of_a_bank_that_only_voids() {
-    Race::new(&[Kind::Bank], false).waves();
+    let ways =
+        [("refund", "201"), ("refund", "refund_in_flight"), ("refund result", "200"), ("day cut", "200")];
+    Race::new(&[Kind::Bank], false).waves().saw(&[&ways, OF_VOIDS]);
+}
+
+#[test]
+fn orders_that_are_available_at_once() {
+    Race::new(&[Kind::Instant], false).waves().saw(&[OF_REFUNDS]);
+}
+
+#[test]
+fn one_available_balance() {
+    Race::new(&[Kind::Money], false).waves().saw(&[OF_MONEY]);
+}
+
+#[test]
+fn all_kinds_at_once() {
+    Race::new(&Kind::ALL, false).waves().saw(&[OF_REFUNDS, OF_VOIDS]);
+}
+
+#[test]
+fn all_kinds_with_kill_9_in_between() {
+    Race::new(&Kind::ALL, true).kills().saw(&[OF_REFUNDS, OF_VOIDS]);
+}
+
+#[test]
+fn one_order_and_one_balance_with_kill_9_in_between() {
+    Race::new(&[Kind::Held, Kind::Money], true).kills().saw(&[OF_REFUNDS, OF_MONEY]);
 }

@@ -24,6 +24,9 @@ struct Entry {
     reversal: bool,
 }
 
+/// From, to, number, amount.
+type Transfer = (String, String, Option<String>, i128);
+
 /// What was read of the entries so far, which only ever grow.
 #[derive(Default)]
 pub(crate) struct Books {
@@ -32,8 +35,8 @@ pub(crate) struct Books {
     shared: BTreeMap<String, i128>,
     /// What was booked for each order.
     orders: HashMap<(u64, String), Booked>,
-    /// Transfers, as each side lists them: from, to, number, amount.
-    transfers: [Vec<(String, String, Option<String>, i128)>; 2],
+    /// Transfers, as givers and as takers list them.
+    transfers: [Vec<Transfer>; 2],
 }
 
 /// One merchant's list.

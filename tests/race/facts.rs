@@ -54,15 +54,11 @@ impl Facts {
         *self.0.lock().unwrap().tally.entry((name, outcome)).or_default() += 1;
     }
 
-    /// How often something was answered so.
+    /// How often something was answered with that: a status of success, or a code.
     pub(crate) fn counted(&self, name: &str, outcome: &str) -> u64 {
         let inner = self.0.lock().unwrap();
-        inner
-            .tally
-            .iter()
-            .filter(|((of, how), _)| *of == name && how == outcome)
-            .map(|(_, count)| count)
-            .sum()
+        let so = inner.tally.iter().filter(|((of, how), _)| *of == name && how == outcome);
+        so.map(|(_, count)| count).sum()
     }
 
     /// Everything that was counted, for people.
@@ -255,7 +251,7 @@ fn stays(before: &Value, now: &Value, names: &[&str]) -> Result<(), String> {
     }
 }
 
-fn grows<T: PartialOrd + std::fmt::Debug>(before: T, now: T, name: &str) -> Result<(), String> {
+fn grows<T: PartialOrd + Copy + std::fmt::Debug>(before: T, now: T, name: &str) -> Result<(), String> {
     if before <= now { Ok(()) } else { Err(format!("{name} went back from {before:?} to {now:?}")) }
 }
 

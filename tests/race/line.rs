@@ -72,6 +72,10 @@ impl Line {
         self.changed.notify_all();
     }
 
+    pub(crate) fn is_over(&self) -> bool {
+        self.state.lock().unwrap().over
+    }
+
     pub(crate) fn answers(&self) -> u64 {
         self.state.lock().unwrap().answers
     }

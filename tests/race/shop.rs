@@ -12,7 +12,7 @@ use crate::facts::Kind as Fact;
 /// Where the clock stands, a Sunday.
 pub(crate) const CLOCK: &str = "2018-08-26T12:00:00+08:00";
 
-/// Merchants between whom transfers go both ways. They live in two shards, of two and of three.
+/// Merchants between whom transfers go both ways. Of two shards, each lives in its own.
 pub(crate) const PURSES: [u64; 2] = [6001, 6002];
 /// Receivers of splits. The first is a purse too, so that sweeps meet payouts.
 const RECEIVERS: [u64; 2] = [6001, 4002];
@@ -185,7 +185,7 @@ impl Order {
     fn refund_with_returns(&self, n: u64) -> Ask {
         let refund_no = self.numbered('w', n);
         let mut rng = meant(self.seed, &refund_no);
-        let amount = self.some_amount(&mut rng);
+        let amount = rng.u64(1..=self.payable().div_ceil(20));
         let count = rng.u64(1..=2);
         let returns: Vec<Value> = (0..count).map(|_| self.return_body(rng.u64(0..RETURNS), 0)).collect();
         let body =
@@ -200,14 +200,15 @@ impl Order {
         Ask::post(name, path, body, about, may)
     }
 
-    /// Of everything, of parts, of a little, and of too much. A bank gives back all or nothing on the day.
+    /// Mostly of a little, so that an order lasts; of everything, of half of it, and of too much. A bank gives back all or
+    /// nothing on the day.
     fn some_amount(&self, rng: &mut Rng) -> u64 {
         let payable = self.payable();
-        match rng.u8(0..if self.kind == Kind::Bank { 14 } else { 8 }) {
+        match rng.u8(0..if self.kind == Kind::Bank { 32 } else { 16 }) {
             0 => payable + 1,
             1 => payable.div_ceil(2),
-            2..=4 => rng.u64(1..=payable.div_ceil(8)),
-            5 | 6 => rng.u64(1..=payable),
+            2 => rng.u64(1..=payable),
+            3..=14 => rng.u64(1..=payable.div_ceil(9)),
             _ => payable,
         }
     }
@@ -231,7 +232,7 @@ impl Order {
     fn split(&self, n: u64, more: u64) -> Ask {
         let split_no = self.numbered('s', n);
         let mut rng = meant(self.seed, &split_no);
-        let most = 1 + self.cash / 4;
+        let most = 1 + self.cash / 8;
         let first = rng.usize(0..2);
         let receivers: Vec<Value> = (0..rng.usize(1..=2))
             .map(|k| {
@@ -239,7 +240,7 @@ impl Order {
                 json!({"merchant_id": RECEIVERS[(first + k) % 2].to_string(), "amount": amount})
             })
             .collect();
-        let body = json!({"split_no": split_no, "receivers": receivers, "finish": rng.u8(0..12) == 0});
+        let body = json!({"split_no": split_no, "receivers": receivers, "finish": rng.u8(0..20) == 0});
         let about = About::Fact(Fact::Split, of_merchant(self.merchant, &format!("splits/{split_no}")));
         Ask::post("split", self.path("/splits"), body, about, SPLIT_REFUSALS)
     }
@@ -256,7 +257,7 @@ impl Order {
         let mut rng = meant(self.seed, &return_no);
         let split_no = self.numbered('s', rng.u64(0..SPLITS));
         let (receiver, amount) =
-            (RECEIVERS[rng.usize(0..2)].to_string(), rng.u64(1..=1 + self.cash / 8) + more);
+            (RECEIVERS[rng.usize(0..2)].to_string(), rng.u64(1..=1 + self.cash / 30) + more);
         json!({"return_no": return_no, "split_no": split_no, "merchant_id": receiver, "amount": amount})
     }
 
@@ -327,9 +328,9 @@ fn movement(
 }
 
 /// Numbers of each letter that threads share.
-const REFUNDS: u64 = 6;
-pub(crate) const VOIDS: u64 = 4;
-pub(crate) const SPLITS: u64 = 4;
+const REFUNDS: u64 = 8;
+pub(crate) const VOIDS: u64 = 3;
+pub(crate) const SPLITS: u64 = 3;
 const RETURNS: u64 = 8;
 
 const REFUND_REFUSALS: &[&str] = &[
@@ -391,6 +392,8 @@ const OF_ANY: &[(u32, Do)] =
     &[(4, Do::Look), (1, Do::Settle), (1, Do::DayCut), (1, Do::Sweep), (5, Do::Begin)];
 const OF_ORDERS: &[(u32, Do)] =
     &[(30, Do::Refund), (24, Do::RefundResult), (8, Do::Void), (10, Do::VoidResult), (8, Do::Look)];
+/// So that voids win now and then.
+const OF_EVERY_THIRD_TURN: &[(u32, Do)] = &[(40, Do::Void), (20, Do::VoidResult)];
 const OF_HELD: &[(u32, Do)] =
     &[(22, Do::Split), (16, Do::SplitReturn), (12, Do::RefundWithReturns), (1, Do::Release), (4, Do::Sweep)];
 const OF_PREPAID: &[(u32, Do)] = &[(10, Do::Confirm), (8, Do::Close), (8, Do::Reinstate)];
@@ -405,11 +408,12 @@ const OF_MONEY: &[(u32, Do)] = &[
     (8, Do::Look),
 ];
 
-fn mix(kind: Kind) -> Vec<(u32, Do)> {
-    let more: &[&[(u32, Do)]] = match kind {
+fn mix(order: &Order) -> Vec<(u32, Do)> {
+    let more: &[&[(u32, Do)]] = match order.kind {
+        Kind::Money => &[OF_MONEY],
+        _ if order.turn % 3 == 2 => &[OF_ORDERS, OF_EVERY_THIRD_TURN],
         Kind::Held => &[OF_ORDERS, OF_HELD],
         Kind::Prepaid => &[OF_ORDERS, OF_PREPAID],
-        Kind::Money => &[OF_MONEY],
         _ => &[OF_ORDERS],
     };
     [&[OF_ANY], more].concat().concat()
@@ -417,7 +421,7 @@ fn mix(kind: Kind) -> Vec<(u32, Do)> {
 
 /// One thing to ask about an order. `own` makes a number that no other thread has.
 pub(crate) fn something(order: &Order, own: &str, rng: &mut Rng) -> Ask {
-    let mix = mix(order.kind);
+    let mix = mix(order);
     let mut left = rng.u32(0..mix.iter().map(|(weight, _)| weight).sum());
     let picked = mix.iter().find(|(weight, _)| {
         let here = left < *weight;
@@ -432,11 +436,12 @@ pub(crate) fn something(order: &Order, own: &str, rng: &mut Rng) -> Ask {
         Do::Begin | Do::TopUp if order.kind == Kind::Money => order.top_up(rng.usize(0..2), more),
         Do::Begin => order.pay(more),
         Do::Refund => {
-            let no = some_refund_no(order, own, rng);
+            let no =
+                if rng.u8(0..4) == 0 { format!("{}-{own}", order.no) } else { shared_refund_no(order, rng) };
             order.refund(&no, (more > 0).then_some(rng))
         }
         Do::RefundResult => {
-            let no = some_refund_no(order, own, rng);
+            let no = shared_refund_no(order, rng);
             order.result("refund", &no, some_result(rng))
         }
         Do::RefundWithReturns => order.refund_with_returns(rng.u64(0..REFUNDS)),
@@ -466,19 +471,16 @@ pub(crate) fn something(order: &Order, own: &str, rng: &mut Rng) -> Ask {
     }
 }
 
-/// A number that all share, more often than one of its own.
-fn some_refund_no(order: &Order, own: &str, rng: &mut Rng) -> String {
-    match rng.u8(0..4) {
-        0 => format!("{}-{own}", order.no),
-        1 if order.kind == Kind::Held => order.numbered('w', rng.u64(0..REFUNDS)),
-        _ => order.numbered('r', rng.u64(0..REFUNDS)),
-    }
+/// A number that all share.
+fn shared_refund_no(order: &Order, rng: &mut Rng) -> String {
+    let letter = if order.kind == Kind::Held && rng.u8(0..3) == 0 { 'w' } else { 'r' };
+    order.numbered(letter, rng.u64(0..REFUNDS))
 }
 
 fn some_result(rng: &mut Rng) -> &'static str {
     match rng.u8(0..20) {
-        0..=7 => "succeeded",
-        8..=16 => "failed",
+        0..=5 => "succeeded",
+        6..=16 => "failed",
         _ => "unknown",
     }
 }
