@@ -173,7 +173,7 @@ impl Naive {
             merchant: batch.merchant,
             accounting_date: batch.date,
             ended: batch.ended,
-            merchants: batch.paid.len() as u64,
+            merchants: batch.paid,
             amounts: batch.amounts.iter().map(|(&currency, &amount)| (currency, amount)).collect(),
         };
         self.batches.iter().map(view).collect()

@@ -174,7 +174,7 @@ fn other_steps() -> impl Strategy<Value = Step> {
         2 => put_channel,
         2 => few_promoter_terms().prop_map(Step::Do),
         1 => few_holidays().prop_map(Step::Do),
-        10 => (0..12usize).prop_map(Step::Again),
+        10 => prop_oneof![2 => 0..12usize, 1 => 0..120usize].prop_map(Step::Again),
         3 => (1..900i64).prop_map(Step::Wait),
         6 => (0..4u32).prop_map(Step::Cut),
     ]
