@@ -140,7 +140,10 @@ fn what_concerns_all_shards_goes_alone() {
     let invalid = Reply::Rejected(Rejection::InvalidRequest, None);
     let replies = server.ask(&client, vec![payment(1, 1), cut.clone(), payment(2, 2)]);
     assert!(matches!(replies[..], [Reply::Done(_), ref refused, Reply::Done(_)] if *refused == invalid));
-    assert_eq!(server.ask(&client, vec![cut]), [Reply::Done(Receipt::Date { resubmitted: 0 })]);
+    assert_eq!(
+        server.ask(&client, vec![cut]),
+        [Reply::Done(Receipt::Date { closed: Date(20_000), resubmitted: 0 })]
+    );
     assert_eq!(
         server.ask(&client, vec![terms(20, Some(77))]),
         [Reply::Rejected(Rejection::MerchantNotFound, Some(suanpan_core::Field::Platform))]

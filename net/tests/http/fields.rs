@@ -81,7 +81,7 @@ fn payments() {
         (r#""hold":null"#, None),
         (r#""hold":"true""#, Some("hold")),
         (r#""hold":1"#, Some("hold")),
-        (r#""promoter":"1001""#, None),
+        (r#""promoter":"1001""#, Some("promoter")),
         (r#""promoter":null"#, None),
         (r#""promoter":"0""#, Some("promoter")),
         (r#""promoter":1001"#, Some("promoter")),
@@ -139,7 +139,21 @@ fn refunds_voids_and_results() {
         (r#""amount":1000000000000001"#, Some("amount")),
         (r#""reason":"x""#, Some("amount")),
         (r#""amount":5,"reason":7"#, Some("reason")),
-        (r#""amount":5,"split_returns":[{}]"#, Some("split_returns")),
+        (r#""amount":5,"split_returns":[1]"#, Some("split_returns[0]")),
+        (r#""amount":5,"split_returns":[{}]"#, Some("split_returns[0].return_no")),
+        (r#""amount":5,"split_returns":[{"return_no":"B1"}]"#, Some("split_returns[0].split_no")),
+        (
+            r#""amount":5,"split_returns":[{"return_no":"B1","split_no":"S1"}]"#,
+            Some("split_returns[0].merchant_id"),
+        ),
+        (
+            r#""amount":5,"split_returns":[{"return_no":"B1","split_no":"S1","merchant_id":"5001","amount":0}]"#,
+            Some("split_returns[0].amount"),
+        ),
+        (
+            r#""amount":5,"split_returns":[{"return_no":"B1","split_no":"S1","merchant_id":"5001","amount":1,"x":1}]"#,
+            Some("split_returns[0].x"),
+        ),
         (r#""amount":5,"split_returns":{}"#, Some("split_returns")),
         (r#""amount":5,"nope":null"#, Some("nope")),
     ];

@@ -4,7 +4,9 @@
 
 mod client;
 mod connections;
+mod described;
 mod fields;
+mod openapi;
 mod problems;
 mod routes;
 mod server;
