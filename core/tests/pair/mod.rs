@@ -158,7 +158,8 @@ impl Pair {
                 self.apply(&Command::Void(Void { merchant, void_no: *void_no, order_no }))
             }
             Step::Result(at, state) => {
-                let Some((merchant, refund_no)) = pick(&self.naive.refund_names(), *at) else {
+                let Some((merchant, refund_no)) = pick(&self.naive.refund_names(meant(*at)), at / OTHERS)
+                else {
                     return Ok(());
                 };
                 let (state, channel_refund_no) = (*state, None);
@@ -170,7 +171,9 @@ impl Pair {
                 }))
             }
             Step::VoidResult(at, succeeded) => {
-                let Some((merchant, void_no)) = pick(&self.naive.void_names(), *at) else { return Ok(()) };
+                let Some((merchant, void_no)) = pick(&self.naive.void_names(meant(*at)), at / OTHERS) else {
+                    return Ok(());
+                };
                 let succeeded = *succeeded;
                 self.apply(&Command::VoidResult(VoidResult { merchant, void_no, succeeded }))
             }
@@ -205,9 +208,8 @@ impl Pair {
 
     fn order_step(&mut self, step: &Step) -> Differ {
         let naive = &self.naive;
-        // Mostly one that it is meant for.
-        let meant = |meant: Vec<_>, at: usize| {
-            if at % 8 == 0 { pick(&naive.order_names(), at / 8) } else { pick(&meant, at / 8) }
+        let meant = |those: Vec<_>, at: usize| {
+            if meant(at) { pick(&those, at / OTHERS) } else { pick(&naive.order_names(), at / OTHERS) }
         };
         let found = match step {
             Step::Confirm(at, ..) | Step::Close(at, _) => meant(naive.prepaid_names(), *at),
@@ -265,7 +267,8 @@ impl Pair {
     fn refund(&mut self, at: usize, refund_no: Number, amount: Option<u64>, backs: &[Back]) -> Differ {
         let first = backs.first().and_then(|back| self.back(back, None));
         let of_split = first.map(|back| (back.merchant, back.order_no));
-        let found = of_split.or_else(|| pick(&self.naive.order_names(), at));
+        let names = if meant(at) { self.naive.refundable_names() } else { self.naive.order_names() };
+        let found = of_split.or_else(|| pick(&names, at / OTHERS));
         let Some((merchant, order_no)) = found else { return Ok(()) };
         let Reply::Order(order) = self.ledger.answer(&Query::Order(merchant, order_no), self.now()) else {
             panic!("an order of the model is not there")
@@ -284,10 +287,11 @@ impl Pair {
             Step::Unfreeze(at) => (MovementKind::Freeze, *at),
             other => panic!("{other:?} is another kind of step"),
         };
+        let open = [MovementState::Processing, MovementState::Frozen];
+        let may = |one: &&MovementView| one.kind == of && (!meant(at) || open.contains(&one.state));
         let all = self.naive.movements();
-        let names: Vec<_> =
-            all.iter().filter(|one| one.kind == of).map(|one| (one.merchant, one.number)).collect();
-        let Some((merchant, number)) = pick(&names, at) else { return Ok(()) };
+        let names: Vec<_> = all.iter().filter(may).map(|one| (one.merchant, one.number)).collect();
+        let Some((merchant, number)) = pick(&names, at / OTHERS) else { return Ok(()) };
         self.apply(&match step {
             Step::PayoutResult(_, state) => {
                 Command::PayoutResult(PayoutResult { merchant, payout_no: number, state: *state })
@@ -331,6 +335,13 @@ impl Pair {
         agree!(self.twin.digest(), self.ledger.digest(), "the digest under another seed");
         Ok(())
     }
+}
+
+/// One in so many steps is about any there is, not about one that it is meant for.
+const OTHERS: usize = 5;
+
+fn meant(at: usize) -> bool {
+    at % OTHERS > 0
 }
 
 fn pick(names: &[(MerchantId, Number)], at: usize) -> Option<(MerchantId, Number)> {
