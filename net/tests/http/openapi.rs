@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use suanpan_net::http::{HttpOptions, openapi};
 
+use crate::described::{Document, Operation};
 use crate::server::Server;
 
 /// The committed description.
@@ -37,93 +38,6 @@ fn the_description_is_served() {
     assert!(served.body["paths"].get("/v1/dev/clock").is_some(), "a server in dev mode");
     let plain: Value = serde_json::from_str(&openapi(HttpOptions::default())).unwrap();
     assert!(plain["paths"].get("/v1/dev/clock").is_none());
-}
-
-/// What a path is documented to take, and how.
-struct Operation {
-    method: String,
-    path: String,
-    schema: Value,
-}
-
-struct Document(Value);
-
-impl Document {
-    fn new() -> Self {
-        Self(serde_json::from_str(&openapi(HttpOptions { dev: true })).unwrap())
-    }
-
-    /// Every operation that takes a body.
-    fn with_bodies(&self) -> Vec<Operation> {
-        let mut operations = Vec::new();
-        for (path, item) in self.0["paths"].as_object().unwrap() {
-            for (method, operation) in item.as_object().unwrap() {
-                let Some(body) = operation.get("requestBody") else { continue };
-                operations.push(Operation {
-                    method: method.to_uppercase(),
-                    path: path.clone(),
-                    schema: body["content"]["application/json"]["schema"].clone(),
-                });
-            }
-        }
-        operations
-    }
-
-    fn resolve<'a>(&'a self, schema: &'a Value) -> &'a Value {
-        match schema.get("$ref") {
-            Some(target) => {
-                self.0.pointer(&target.as_str().unwrap()[1..]).expect("a reference leads somewhere")
-            }
-            None => schema,
-        }
-    }
-
-    /// A value that the schema allows, with every field there is.
-    fn example(&self, schema: &Value) -> Value {
-        let schema = self.resolve(schema);
-        // An object's own example leaves fields out.
-        if let Some(examples) = schema.get("examples").filter(|_| schema["type"] != "object") {
-            return examples[0].clone();
-        }
-        if let Some(words) = schema.get("enum") {
-            return words[0].clone();
-        }
-        if let Some(one) = schema.get("oneOf") {
-            return self.example(one.as_array().unwrap().iter().find(|s| s["type"] != "null").unwrap());
-        }
-        let kind = match &schema["type"] {
-            Value::Array(kinds) => kinds.iter().find(|kind| **kind != "null").unwrap().as_str().unwrap(),
-            kind => kind.as_str().unwrap_or_else(|| panic!("no type: {schema}")),
-        };
-        match kind {
-            "boolean" => json!(true),
-            "integer" => schema.get("minimum").cloned().unwrap_or(json!(1)),
-            "array" => json!([self.example(&schema["items"])]),
-            "object" => {
-                let fields = schema["properties"].as_object().cloned().unwrap_or_default();
-                fields.iter().map(|(name, of)| (name.clone(), self.example(of))).collect::<Map<_, _>>().into()
-            }
-            other => panic!("no example of {other}: {schema}"),
-        }
-    }
-
-    /// Every object in a schema, by the place that `param` has for it.
-    fn objects(&self, schema: &Value, at: &str, found: &mut Vec<(String, Value)>) {
-        let schema = self.resolve(schema);
-        for one in schema.get("oneOf").and_then(Value::as_array).into_iter().flatten() {
-            self.objects(one, at, found);
-        }
-        if let Some(items) = schema.get("items") {
-            self.objects(items, &format!("{at}[0]"), found);
-        }
-        if let Some(fields) = schema.get("properties").and_then(Value::as_object) {
-            found.push((at.to_owned(), schema.clone()));
-            for (name, of) in fields {
-                let at = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
-                self.objects(of, &at, found);
-            }
-        }
-    }
 }
 
 /// A pointer into a body, of a place as `param` has it.
@@ -162,7 +76,7 @@ fn make_consistent(what: &str, body: &mut Value) {
 /// Fields that the description has and the server does not know are found, and those that are not required.
 #[test]
 fn what_is_documented_of_requests_is_read() {
-    let (document, mut server) = (Document::new(), Server::start_ready());
+    let (document, mut server) = (Document::get(), Server::start_ready());
     let operations = document.with_bodies();
     assert!(operations.len() > 25, "there are more");
     for Operation { method, path, schema } in operations {
