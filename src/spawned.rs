@@ -11,8 +11,17 @@ pub(crate) struct Spawned {
     child: Child,
     /// Its binary port.
     pub tcp: SocketAddr,
+    /// Its HTTP port.
+    pub http: SocketAddr,
     /// What it said of its recovery, if it recovered anything.
     pub recovered: Option<String>,
+}
+
+/// What a server says before it is ready.
+struct Said {
+    tcp: SocketAddr,
+    http: SocketAddr,
+    recovered: Option<String>,
 }
 
 /// Why there is no server.
@@ -46,7 +55,7 @@ impl Spawned {
         let mut child = command.args(more).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let said = Self::listen(&mut child);
         match said {
-            Ok((tcp, recovered)) => Ok(Self { child, tcp, recovered }),
+            Ok(Said { tcp, http, recovered }) => Ok(Self { child, tcp, http, recovered }),
             Err(error) => {
                 // It may be up and only unreadable: it is not left behind.
                 let _ = child.kill();
@@ -56,21 +65,24 @@ impl Spawned {
         }
     }
 
-    fn listen(child: &mut Child) -> Result<(SocketAddr, Option<String>), SpawnError> {
-        let (mut tcp, mut recovered) = (None, None);
+    fn listen(child: &mut Child) -> Result<Said, SpawnError> {
+        let (mut tcp, mut http, mut recovered) = (None, None, None);
         let Some(stdout) = child.stdout.take() else {
             return Err(SpawnError::Ended);
         };
         for line in BufReader::new(stdout).lines() {
             let line = line?;
+            let address = |text: &str| text.parse().map_err(|_| SpawnError::Words(line.clone()));
             if let Some(text) = line.strip_prefix("tcp on ") {
-                tcp = Some(text.parse().map_err(|_| SpawnError::Words(line.clone()))?);
+                tcp = Some(address(text)?);
+            } else if let Some(text) = line.strip_prefix("http on ") {
+                http = Some(address(text)?);
             } else if line.starts_with("recovered ") {
                 recovered = Some(line.clone());
             } else if line == "ready"
-                && let Some(tcp) = tcp
+                && let (Some(tcp), Some(http)) = (tcp, http)
             {
-                return Ok((tcp, recovered));
+                return Ok(Said { tcp, http, recovered });
             }
         }
         Err(SpawnError::Ended)

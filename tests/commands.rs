@@ -95,6 +95,58 @@ fn a_load_in_an_open_loop_as_json() {
     assert!(histogram.contains("Percentile") && histogram.contains("#[Max"), "{histogram}");
 }
 
+#[test]
+fn a_load_over_http_ends_with_its_figures() {
+    let output =
+        suanpan(&["load", "--spawn", "--http", "--count", "3000", "--merchants", "50", "--skew", "zipf:1.1"]);
+    let words = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{words}{}", String::from_utf8_lossy(&output.stderr));
+    for told in [
+        "3000 transactions",
+        "one payment a request over HTTP on 64 connection(s), closed loop, 1 in flight; 50 merchants",
+        "load accepted = ",
+        "request latency p99 = ",
+        "log bytes per payment = ",
+    ] {
+        assert!(words.contains(told), "{told} in {words}");
+    }
+}
+
+#[test]
+fn a_load_over_http_in_an_open_loop_against_a_server_that_is_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[]);
+    let address = server.http.to_string();
+    let load = |more: &[&str]| {
+        let output = suanpan(&[&["load", "--http", &address, "--merchants", "20", "--json"], more].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let open = load(&["--duration", "1s", "--rate", "1000", "--connections", "8", "--seed", "7"]);
+    assert_eq!((&open["protocol"], &open["wrong"]), (&"http".into(), &0.into()), "{open}");
+    assert_eq!(open["payments"], 1_000, "a second at 1,000 a second");
+    let closed = load(&["--count", "500", "--connections", "3"]);
+    assert_eq!((&closed["payments"], &closed["connections"]), (&500.into(), &3.into()), "{closed}");
+    // The same numbers again are repeats, which no load may count as new.
+    let line = refused(&["load", "--http", &address, "--merchants", "20", "--count", "9", "--seed", "7"]);
+    assert!(line.contains("answers are wrong"), "{line}");
+}
+
+#[test]
+fn a_load_over_http_says_what_it_wants() {
+    let line = refused(&["load", "--http", "127.0.0.1:1", "--count", "1"]);
+    assert!(line.contains("Is the server up") && line.contains("--http"), "{line}");
+    assert!(refused(&["load", "--http", "--count", "1"]).contains("--spawn and no address"));
+    assert!(refused(&["load", "--spawn", "--http", "127.0.0.1:8080"]).contains("--spawn and no address"));
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[]);
+    let line = refused(&["load", "--http", &server.tcp.to_string(), "--count", "1"]);
+    assert!(line.contains("is this its --http port?"), "{line}");
+    let output = suanpan(&["load", "--spawn", "--http", "--refunds", "0.1"]);
+    let words = String::from_utf8(output.stderr).unwrap();
+    assert!(words.contains("--refunds") && words.contains("cannot be used with"), "{words}");
+}
+
 /// Whoever reads the output may have had enough; whoever started a load may go away: no panic, no server left behind.
 #[test]
 fn a_load_that_is_killed_takes_its_server_with_it() {

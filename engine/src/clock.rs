@@ -1,7 +1,9 @@
 //! The clock that stamps each group of commands. The core has none: what it needs to know of time comes in
 //! with the commands and is written to the log.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::thread::Thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use suanpan_core::Timestamp;
@@ -11,13 +13,15 @@ use suanpan_core::Timestamp;
 pub struct Clock {
     /// Where it stands, or [`RUNNING`].
     stopped_ms: AtomicI64,
+    /// Who looks at once when it was set.
+    watcher: OnceLock<Thread>,
 }
 
 const RUNNING: i64 = i64::MIN;
 
 impl Default for Clock {
     fn default() -> Self {
-        Self { stopped_ms: AtomicI64::new(RUNNING) }
+        Self { stopped_ms: AtomicI64::new(RUNNING), watcher: OnceLock::new() }
     }
 }
 
@@ -35,6 +39,16 @@ impl Clock {
     /// Stops the clock at a moment, or sets it running again.
     pub fn stop_at(&self, moment: Option<Timestamp>) {
         self.stopped_ms.store(moment.map_or(RUNNING, |t| t.0), Ordering::Relaxed);
+        // Waking orders the store before whatever the watcher reads then.
+        if let Some(watcher) = self.watcher.get() {
+            watcher.unpark();
+        }
+    }
+
+    /// Names the one thread that is unparked whenever the clock is set.
+    pub(crate) fn wake_when_set(&self, watcher: Thread) {
+        let first = self.watcher.set(watcher).is_ok();
+        assert!(first, "a clock has one watcher");
     }
 }
 

@@ -2,6 +2,8 @@
 
 use suanpan_net::ClientError;
 
+use crate::http::HttpError;
+
 /// Why a load run failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -9,6 +11,9 @@ pub enum LoadError {
     /// The server cannot be reached, or the line broke.
     #[error("{0}. Is the server up, and is this its --tcp port?")]
     Client(#[from] ClientError),
+    /// The same over HTTP.
+    #[error("{0}. Is the server up, and is this its --http port?")]
+    Http(#[from] HttpError),
     /// A setting is out of its bounds.
     #[error("{what} must be {bounds}")]
     Setting {
@@ -42,5 +47,13 @@ pub enum LoadError {
         found: i128,
         /// What was counted here.
         counted: i128,
+    },
+    /// The books are not square.
+    #[error("the trial balance of {currency} sums to {sum}, not to 0")]
+    TrialBalance {
+        /// Of what.
+        currency: String,
+        /// In minor units.
+        sum: i128,
     },
 }

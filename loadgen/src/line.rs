@@ -15,6 +15,12 @@ use crate::trader::{Sent, Trader};
 /// Latencies are kept in microseconds, to three digits, up to two minutes.
 pub(crate) const LATENCY_MAX_US: u64 = 120_000_000;
 
+/// No latencies yet.
+pub(crate) fn latencies() -> Histogram<u64> {
+    Histogram::new_with_max(LATENCY_MAX_US, 3)
+        .unwrap_or_else(|error| unreachable!("its bounds are constants: {error}"))
+}
+
 /// Frames that are put together before they are sent.
 const TOGETHER_MAX: usize = 64;
 
@@ -42,7 +48,7 @@ impl Quota {
     }
 
     /// How many of `batch` transactions may still be sent; 0 at the end.
-    fn take(&self, batch: usize) -> usize {
+    pub(crate) fn take(&self, batch: usize) -> usize {
         if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             self.left.set(0);
         }
@@ -240,11 +246,16 @@ impl Pace {
         Duration::from_secs_f64(self.batches as f64 * self.between_s)
     }
 
+    /// When a batch is meant to be sent, counted from 0; `None` after the last.
+    pub(crate) fn intended(&self, number: u64, begin: Instant) -> Option<Instant> {
+        (number < self.batches).then(|| begin + Duration::from_secs_f64(number as f64 * self.between_s))
+    }
+
     /// Says on a thread of its own when each batch is meant to be sent: tokio's timers are a millisecond coarse. Ends
     /// early when nobody listens any more.
     pub(crate) fn run(self, lines: &[mpsc::UnboundedSender<Instant>], begin: Instant) {
-        for number in 0..self.batches {
-            let intended = begin + Duration::from_secs_f64(number as f64 * self.between_s);
+        for number in 0.. {
+            let Some(intended) = self.intended(number, begin) else { return };
             let early = intended.saturating_duration_since(Instant::now());
             if !early.is_zero() {
                 std::thread::sleep(early);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use crate::plan::LoadPlan;
+use crate::plan::{LoadPlan, Protocol};
 use crate::trader::Tally;
 
 /// Latency of a batch, in milliseconds.
@@ -46,7 +46,9 @@ pub struct Report {
     pub batch_latency_ms: Latency,
     /// Log bytes for each accepted transaction; `None` when everything was answered at one position.
     pub log_bytes_per_payment: Option<f64>,
-    /// Transactions in a batch.
+    /// What was spoken.
+    pub protocol: Protocol,
+    /// Transactions in a batch; over HTTP a batch is a request.
     pub batch: usize,
     /// Connections.
     pub connections: usize,
@@ -98,6 +100,7 @@ impl Report {
             seconds,
             batch_latency_ms,
             log_bytes_per_payment,
+            protocol: plan.protocol,
             batch: plan.batch,
             connections: plan.connections,
             in_flight: plan.in_flight,
@@ -146,10 +149,14 @@ impl Display for Report {
             "{} transactions in {:.2} s: {} payments, {} refunds, {} voids; {} refused for want of room, {} wrong",
             self.accepted, self.seconds, self.payments, self.refunds, self.voids, self.refused, self.wrong
         )?;
+        let (batches, batch) = match self.protocol {
+            Protocol::Binary => (format!("batches of {}", self.batch), "batch"),
+            Protocol::Http => ("one payment a request over HTTP".to_owned(), "request"),
+        };
         writeln!(
             f,
-            "batches of {} on {} connection(s), {loop_}; {} merchants, {}: every balance agrees",
-            self.batch, self.connections, self.merchants, self.skew
+            "{batches} on {} connection(s), {loop_}; {} merchants, {}: every balance agrees",
+            self.connections, self.merchants, self.skew
         )?;
         if let Some(rate) = self.rate.filter(|rate| self.accepted_per_s < 0.99 * rate) {
             writeln!(
@@ -160,14 +167,14 @@ impl Display for Report {
         let latency = &self.batch_latency_ms;
         writeln!(
             f,
-            "batch latency p90 = {:.2} ms, p99.9 = {:.2} ms, p99.99 = {:.2} ms",
+            "{batch} latency p90 = {:.2} ms, p99.9 = {:.2} ms, p99.99 = {:.2} ms",
             latency.p90, latency.p999, latency.p9999
         )?;
         writeln!(f, "load accepted = {:.0} tx/s", self.accepted_per_s)?;
         for (name, value) in
             [("p1", latency.p1), ("p50", latency.p50), ("p99", latency.p99), ("p100", latency.p100)]
         {
-            writeln!(f, "batch latency {name} = {value:.2} ms")?;
+            writeln!(f, "{batch} latency {name} = {value:.2} ms")?;
         }
         match self.log_bytes_per_payment {
             Some(bytes) => write!(f, "log bytes per payment = {bytes:.1}"),

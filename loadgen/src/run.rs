@@ -1,12 +1,9 @@
 //! A load run from beginning to end: set up, play, gather, check the books.
 
-use std::cell::RefCell;
-use std::io::IsTerminal;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use suanpan_core::{
     ChannelId, ChannelTerms, Command, Currency, MerchantId, MerchantTerms, Preset, Query, Rate, Receipt,
     Reply, Request, Zone,
@@ -17,8 +14,10 @@ use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
 use crate::error::LoadError;
-use crate::line::{LATENCY_MAX_US, Line, Pace, Quota, play};
-use crate::plan::{LoadPlan, Loop};
+use crate::http;
+use crate::line::{Line, Pace, Quota, latencies, play};
+use crate::plan::{LoadPlan, Protocol};
+use crate::progress::{self, Progress};
 use crate::report::Report;
 use crate::trader::{FEE_MILLIONTHS, Tally, Trader};
 
@@ -28,6 +27,13 @@ use crate::trader::{FEE_MILLIONTHS, Tally, Trader};
 /// When the server cannot be reached or prepared, when an answer is wrong, or when a balance does not agree.
 pub fn run(plan: &LoadPlan) -> Result<Report, LoadError> {
     plan.check()?;
+    match plan.protocol {
+        Protocol::Binary => run_binary(plan),
+        Protocol::Http => http::run(plan),
+    }
+}
+
+fn run_binary(plan: &LoadPlan) -> Result<Report, LoadError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -46,15 +52,27 @@ async fn run_here(plan: &LoadPlan) -> Result<Report, LoadError> {
         return Err(LoadError::Wrong { count: report.wrong, first });
     }
     let after = balances(&client, plan).await?;
-    for (place, (before, after)) in before.iter().zip(&after).enumerate() {
-        let counted: i128 = lines.iter().map(|line| i128::from(line.trader.pending[place])).sum();
-        if i128::from(*after) - i128::from(*before) != counted {
-            let merchant = plan.first_merchant + place as u64;
-            let found = i128::from(*after) - i128::from(*before);
-            return Err(LoadError::Balance { merchant, found, counted });
+    compare(plan, &before, &after, |place| {
+        lines.iter().map(|line| i128::from(line.trader.pending[place])).sum()
+    })?;
+    Ok(report)
+}
+
+/// Compares what every merchant's pending grew by with what was counted here, by the merchant's place.
+pub(crate) fn compare(
+    plan: &LoadPlan,
+    before: &[u64],
+    after: &[u64],
+    counted: impl Fn(usize) -> i128,
+) -> Result<(), LoadError> {
+    assert_eq!(before.len(), after.len());
+    for (place, (before, after)) in before.iter().zip(after).enumerate() {
+        let (found, counted) = (i128::from(*after) - i128::from(*before), counted(place));
+        if found != counted {
+            return Err(LoadError::Balance { merchant: plan.first_merchant + place as u64, found, counted });
         }
     }
-    Ok(report)
+    Ok(())
 }
 
 /// Plays all connections; how long it took from the first frame to the last answer.
@@ -63,8 +81,7 @@ async fn play_all(plan: &LoadPlan, channel: ChannelId) -> Result<(Vec<Line>, Dur
     for _ in 0..plan.connections {
         connections.push(Connection::open(&plan.address).await?);
     }
-    let latency = Histogram::new_with_max(LATENCY_MAX_US, 3)
-        .unwrap_or_else(|error| unreachable!("its bounds are constants: {error}"));
+    let latency = latencies();
     let mut lines = Vec::new();
     for number in 0..plan.connections {
         lines.push(Line::new(Trader::new(plan, channel, number), latency.clone()));
@@ -85,7 +102,7 @@ async fn play_all(plan: &LoadPlan, channel: ChannelId) -> Result<(Vec<Line>, Dur
     }
     let pace = plan.rate.map(|rate| Pace::new(plan, rate));
     let pacer = pace.map(|pace| std::thread::spawn(move || pace.run(&senders, begin)));
-    let progress = progress(plan, begin, quota.clone());
+    let progress = show(plan, begin, quota.clone());
     let mut played = Vec::new();
     for task in tasks {
         match task.await {
@@ -93,7 +110,7 @@ async fn play_all(plan: &LoadPlan, channel: ChannelId) -> Result<(Vec<Line>, Dur
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
-    progress.borrow().finish_and_clear();
+    progress.finish();
     if let Some(pacer) = pacer {
         // It ends by itself when its connections have.
         let _ = pacer.join();
@@ -104,36 +121,17 @@ async fn play_all(plan: &LoadPlan, channel: ChannelId) -> Result<(Vec<Line>, Dur
     Ok((played, pace.map_or(took, |pace| took.max(pace.lasts()))))
 }
 
-/// A line on a terminal that says how far it is; nothing elsewhere.
-fn progress(plan: &LoadPlan, begin: Instant, quota: Rc<Quota>) -> Rc<RefCell<ProgressBar>> {
-    let shown = plan.progress && std::io::stderr().is_terminal();
-    let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let length = match plan.until {
-        Loop::Count(count) => count,
-        Loop::Duration(time) => time.as_millis().try_into().unwrap_or(u64::MAX),
-    };
-    let bar = ProgressBar::with_draw_target(Some(length), target);
-    let words = match plan.until {
-        Loop::Count(_) => "{bar:40} {human_pos} of {human_len} sent, {per_sec}, {eta} to go",
-        Loop::Duration(_) => "{bar:40} {elapsed} gone, {eta} to go",
-    };
-    if let Ok(style) = ProgressStyle::with_template(words) {
-        bar.set_style(style);
-    }
-    let bar = Rc::new(RefCell::new(bar));
-    if shown {
-        let (bar, until) = (bar.clone(), plan.until);
-        tokio::task::spawn_local(async move {
-            while !bar.borrow().is_finished() {
-                bar.borrow().set_position(match until {
-                    Loop::Count(count) => count - quota.left().min(count),
-                    Loop::Duration(_) => begin.elapsed().as_millis().try_into().unwrap_or(u64::MAX),
-                });
-                tokio::time::sleep(Duration::from_millis(200)).await;
-            }
-        });
-    }
-    bar
+/// Draws how far it is, if anybody looks.
+fn show(plan: &LoadPlan, begin: Instant, quota: Rc<Quota>) -> Rc<Progress> {
+    let progress = Rc::new(Progress::new(plan, begin));
+    let shown = progress.clone();
+    tokio::task::spawn_local(async move {
+        while shown.is_shown() {
+            shown.show(quota.left());
+            tokio::time::sleep(progress::EVERY).await;
+        }
+    });
+    progress
 }
 
 async fn put_channel(client: &Client) -> Result<ChannelId, LoadError> {

@@ -159,6 +159,12 @@ impl Trader {
             let refund = Refund { merchant, refund_no, order_no, amount, details: None };
             return (Command::Refund(refund), Item { kind: Kind::Refund, amount, ..item });
         }
+        let (payment, item) = self.payment();
+        (Command::Payment(payment), item)
+    }
+
+    /// The next payment.
+    pub(crate) fn payment(&mut self) -> (Payment, Item) {
         let place = self.draw.next(&mut self.rng);
         // 1.00 to 500.00, as a town's shops would have.
         let amount = self.rng.u64(100..=50_000);
@@ -173,10 +179,7 @@ impl Trader {
             paid_at: None,
             details: None,
         };
-        (
-            Command::Payment(payment),
-            Item { kind: Kind::Payment, merchant: place, amount, order, whole: amount },
-        )
+        (payment, Item { kind: Kind::Payment, merchant: place, amount, order, whole: amount })
     }
 
     fn merchant(&self, place: u32) -> MerchantId {
@@ -194,7 +197,8 @@ impl Trader {
         }
     }
 
-    fn check_one(&mut self, item: &Item, reply: &Reply) {
+    /// Checks one answer.
+    pub(crate) fn check_one(&mut self, item: &Item, reply: &Reply) {
         let fee = fee(item.whole);
         let merchant = item.merchant as usize;
         match (item.kind, reply) {
@@ -231,7 +235,8 @@ impl Trader {
         }
     }
 
-    fn wrong(&mut self, what: String) {
+    /// Notes an answer that is wrong.
+    pub(crate) fn wrong(&mut self, what: String) {
         self.tally.wrong += 1;
         self.tally.first_wrong.get_or_insert(what);
     }

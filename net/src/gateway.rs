@@ -109,7 +109,7 @@ impl Gateway {
         let kept = terms.clone();
         let put = tokio::task::spawn_blocking(move || {
             let _one = this.putting_channel.lock().unwrap_or_else(PoisonError::into_inner);
-            let reply = carry_out(&this.engine, Command::PutChannel(terms));
+            let reply = this.engine.command_all(Command::PutChannel(terms));
             if let Reply::Done(Receipt::Channel { id, .. }) = reply {
                 this.learn_channel(id, *kept);
             }
@@ -119,18 +119,20 @@ impl Gateway {
     }
 
     /// Carries out a command that concerns all shards, at one point of the log.
-    pub async fn command_all(self: &Arc<Self>, command: Command) -> Reply {
-        self.blocking(move |engine| carry_out(engine, command)).await
+    pub async fn command_all(&self, command: Command) -> Reply {
+        let (done_in, done_out) = oneshot::channel();
+        let caller = Arc::new(Once(Mutex::new(Some(done_in))));
+        if let Err(why) = self.engine.submit_all(command, 0, caller) {
+            return Reply::Rejected(why, None);
+        }
+        let reply = done_out.await.ok().and_then(|completed| completed.replies.into_iter().next());
+        reply.unwrap_or(Reply::Rejected(Rejection::Unknown, None))
     }
 
     /// Carries out what takes many commands: it may be asked for again until it was answered.
     pub async fn run(self: &Arc<Self>, run: Run) -> Reply {
-        self.blocking(move |engine| carry_out_run(engine, run)).await
-    }
-
-    async fn blocking(self: &Arc<Self>, work: impl FnOnce(&Engine) -> Reply + Send + 'static) -> Reply {
         let engine = self.engine.clone();
-        let worked = tokio::task::spawn_blocking(move || work(&engine)).await;
+        let worked = tokio::task::spawn_blocking(move || engine.run(run)).await;
         worked.unwrap_or(Reply::Rejected(Rejection::Unknown, None))
     }
 
@@ -159,21 +161,17 @@ impl Gateway {
 
     /// A settlement batch, summed over the shards.
     pub async fn settlement(&self, batch_no: Number) -> Reply {
-        let mut sum: Option<SettlementView> = None;
+        let mut parts = Vec::new();
         for shard in 0..self.engine.shards() {
             match self.ask_one(shard, Request::Query(Query::Settlement(batch_no))).await {
-                Reply::Settlement { view, .. } => match &mut sum {
-                    None => sum = Some(*view),
-                    Some(sum) => add_settlement(sum, &view),
-                },
-                // A batch is opened on all shards at once: where one does not know it, none does.
+                Reply::Settlement { view, .. } => parts.push(*view),
                 other => return other,
             }
         }
-        sum.map_or(Reply::Rejected(Rejection::SettlementNotFound, None), |view| Reply::Settlement {
-            repeat: true,
-            view: Box::new(view),
-        })
+        match SettlementView::sum(parts) {
+            Some(view) => Reply::Settlement { repeat: true, view: Box::new(view) },
+            None => Reply::Rejected(Rejection::Unknown, None),
+        }
     }
 
     /// A channel's id by its name.
@@ -199,32 +197,6 @@ impl Gateway {
                 assert_eq!(at, channels.by_id.len(), "channels are learned in the order of their ids");
                 channels.by_id.push(terms);
             }
-        }
-    }
-}
-
-/// The engine's way to carry out a command on all shards; blocks.
-fn carry_out(engine: &Engine, command: Command) -> Reply {
-    match command {
-        Command::PutChannel(terms) => engine.put_channel(terms),
-        Command::SetDate(set) => engine.set_date(set),
-        _ => Reply::Rejected(Rejection::Overloaded, None),
-    }
-}
-
-/// The engine's way to carry out a run; blocks.
-fn carry_out_run(_engine: &Engine, _run: Run) -> Reply {
-    Reply::Rejected(Rejection::Overloaded, None)
-}
-
-/// Adds another shard's part of a batch.
-fn add_settlement(sum: &mut SettlementView, part: &SettlementView) {
-    sum.ended &= part.ended;
-    sum.merchants += part.merchants;
-    for &(currency, amount) in &part.amounts {
-        match sum.amounts.binary_search_by_key(&currency, |known| known.0) {
-            Ok(at) => sum.amounts[at].1 += amount,
-            Err(at) => sum.amounts.insert(at, (currency, amount)),
         }
     }
 }
