@@ -116,6 +116,8 @@ fn strangers() -> impl Strategy<Value = Command> {
         (few_merchants(), few_numbers('S', 40))
             .prop_map(|(merchant, batch_no)| Command::Settle(Settle { merchant, batch_no })),
         few_numbers('S', 40).prop_map(Command::EndSettlement),
+        // Refused once there is an order.
+        (17_765..17_775).prop_map(|date| Command::SetDate(SetDate { date: Date(date), cut: false })),
     ]
 }
 
