@@ -309,7 +309,7 @@ mod tests {
             ledger.booked_behind(&journal, after, |booked, group, first| {
                 let n = (group - 1) as u32;
                 assert_eq!(first, firsts[n as usize]);
-                assert_eq!(matches!(booked, Booked::Posting(_)), n % 3 == 0);
+                assert_eq!(matches!(booked, Booked::Posting(_)), n.is_multiple_of(3));
                 looked += 1;
                 let entries = 1 + u64::from(n) % 4;
                 (first + entries <= after + 1).then_some(entries)

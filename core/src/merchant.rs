@@ -231,6 +231,7 @@ pub(crate) struct OrderTerms {
     pub(crate) gross: bool,
     pub(crate) refund_funding: RefundFunding,
     pub(crate) discount_refund: DiscountRefund,
+    pub(crate) max_split_rate: Rate,
 }
 
 impl OrderTerms {
@@ -247,6 +248,7 @@ impl OrderTerms {
             gross: terms.mode == SettlementMode::Gross,
             refund_funding: terms.refund_funding,
             discount_refund: terms.discount_refund,
+            max_split_rate: terms.max_split_rate,
         }
     }
 

@@ -180,14 +180,18 @@ impl Ledger {
             if known.is_closed() {
                 return no(Rejection::ReceiverInvalid, to);
             }
-            let held = known.balances.of(MerchantAccount::Available);
-            if held + transfer.amount > crate::BALANCE_MAX {
-                return no(Rejection::Overflow, None);
-            }
         }
+        let full = receiver.is_some_and(|at| {
+            let there = self.merchants[at].balances.of(MerchantAccount::Available);
+            there + transfer.amount > crate::BALANCE_MAX
+        });
         let Some(giver_at) = giver else {
             let currency = receiver.map(|at| self.merchants[at].currency());
-            return currency.map_or(Vote::Abstain, |currency| Vote::Yes(Some(currency)));
+            return match currency {
+                Some(_) if full => no(Rejection::Overflow, None),
+                Some(currency) => Vote::Yes(Some(currency)),
+                None => Vote::Abstain,
+            };
         };
         let giver = &self.merchants[giver_at];
         if receiver.is_some_and(|at| self.merchants[at].currency() != giver.currency()) {
@@ -198,6 +202,9 @@ impl Ledger {
         }
         if giver.balances.of(MerchantAccount::Available) < transfer.amount {
             return no(Rejection::InsufficientFunds, None);
+        }
+        if full {
+            return no(Rejection::Overflow, None);
         }
         Vote::Yes(Some(giver.currency()))
     }

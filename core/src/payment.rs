@@ -69,6 +69,12 @@ pub(crate) fn price(bill: &Bill, merchant: &Merchant, terms: &OrderTerms, channe
     Priced { parties, paid: Parts { cash, discounts, fee, platform_fee, cost }, advance_fee }
 }
 
+/// No platform, no discount of it: that is malformed, whatever else may be wrong.
+fn check_funders(merchant: &Merchant, discounts: Discounts) -> Result<(), Refusal> {
+    let nobody = discounts.platform > 0 && merchant.current().platform.is_none();
+    if nobody { Err((Rejection::InvalidRequest, Some(Field::Discounts)).into()) } else { Ok(()) }
+}
+
 impl Ledger {
     /// Checked in this order: repeat, merchant's status, blackout, order amount, day's amount, day's count.
     pub(crate) fn pay<S: EntrySink>(
@@ -85,6 +91,7 @@ impl Ledger {
         }
         let merchant = &self.merchants[merchant_at];
         let discounts = payment.details.as_ref().map_or_else(Discounts::default, |details| details.discounts);
+        check_funders(merchant, discounts)?;
         if let Some(promoter) = payment.details.as_ref().and_then(|details| details.promoter) {
             self.check_promoter(promoter, merchant.currency())?;
         }
@@ -143,9 +150,7 @@ impl Ledger {
         cash: u64,
         at: Timestamp,
     ) -> Result<(u64, u64), Refusal> {
-        if discounts.platform > 0 && merchant.current().platform.is_none() {
-            return Err((Rejection::InvalidRequest, Some(Field::Discounts)).into());
-        }
+        check_funders(merchant, discounts)?;
         merchant.may_take()?;
         if channel.is_blacked_out(at) {
             return Err(Rejection::ChannelBlackout.into());

@@ -117,7 +117,7 @@ impl Ledger {
 
     /// What may still be split of an order: the merchant's rate of its cash, less what was split and not returned.
     fn split_allowance(&self, order: &Order) -> u64 {
-        let rate = self.merchants[order.merchant].terms().max_split_rate;
+        let rate = self.merchants[order.merchant].version(order.terms).max_split_rate;
         let split = self.giveback_of(order).map_or(0, |giveback| giveback.split);
         rate.fee(order.cash, Rounding::Down).saturating_sub(split)
     }

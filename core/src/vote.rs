@@ -20,7 +20,8 @@ pub enum Vote {
 }
 
 impl Vote {
-    /// What several votes come to. Done before is first, then whether the other side may be given anything, then any no.
+    /// What several votes come to. Done before is first, then a number that stands for something else, what is not there,
+    /// whether the other side may be given anything, any other no, and room last.
     #[must_use]
     pub fn combine(self, other: Self) -> Self {
         if let (Self::Yes(Some(one)), Self::Yes(Some(another))) = (self, other)
@@ -30,14 +31,17 @@ impl Vote {
         }
         let rank = |vote: &Self| match vote {
             Self::Done(_) => 0,
+            Self::No(Rejection::IdempotencyConflict, _) => 1,
+            Self::No(Rejection::MerchantNotFound | Rejection::ChannelNotFound, _) => 2,
             Self::No(
                 Rejection::InvalidRequest | Rejection::ReceiverInvalid | Rejection::CurrencyMismatch,
                 _,
-            ) => 1,
-            Self::No(..) => 2,
-            Self::Yes(Some(_)) => 3,
-            Self::Yes(None) => 4,
-            Self::Abstain => 5,
+            ) => 3,
+            Self::No(Rejection::Overflow, _) => 5,
+            Self::No(..) => 4,
+            Self::Yes(Some(_)) => 6,
+            Self::Yes(None) => 7,
+            Self::Abstain => 8,
         };
         if rank(&other) < rank(&self) { other } else { self }
     }

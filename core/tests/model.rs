@@ -1,9 +1,11 @@
 //! Random sequences, to the ledger and to a naive model of the same rules: the same answers, entries,
-//! balances and views; and what must hold of any sequence at all.
+//! balances and views; and what must hold of any sequence at all. The same again under another seed and on three shards.
 //!
 //! `mutants` plants one bug after the other into the model, by [`Flaw`]: for each of them some of a fixed set of
 //! sequences must make the two differ. What is caught there would be caught in the ledger just as well: the
 //! comparison does not know which of the two is wrong.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 mod naive;
@@ -32,6 +34,7 @@ fn run(pair: &mut Pair, set_up: &[Command], steps: &[Step], view_every: usize) -
         }
     }
     pair.viewed()?;
+    pair.viewed_on_shards()?;
     pair.replayed()
 }
 
@@ -40,7 +43,7 @@ proptest! {
 
     #[test]
     fn the_ledger_and_the_model_agree(set_up in strategy::set_up(), steps in strategy::steps()) {
-        if let Err(differ) = run(&mut Pair::new(Flaw::None), &set_up, &steps, 1) {
+        if let Err(differ) = run(&mut Pair::new(), &set_up, &steps, 1) {
             prop_assert!(false, "{}", differ);
         }
     }
@@ -61,7 +64,7 @@ fn sequences() -> impl Iterator<Item = (Vec<Command>, Vec<Step>)> {
 fn the_sequences_reach_every_answer() {
     let mut reached = BTreeMap::<String, u32>::new();
     for (set_up, steps) in sequences().take(400) {
-        let mut pair = Pair::new(Flaw::None);
+        let mut pair = Pair::new();
         run(&mut pair, &set_up, &steps, usize::MAX).unwrap();
         for (what, count) in pair.reached {
             *reached.entry(what).or_default() += count;
@@ -167,7 +170,7 @@ mod mutants {
 
     fn is_caught(flaw: Flaw) -> bool {
         sequences().take(SEQUENCES).any(|(set_up, steps)| {
-            let compared = || run(&mut Pair::new(flaw), &set_up, &steps, 4);
+            let compared = || run(&mut Pair::with(flaw), &set_up, &steps, 4);
             // A wrong rule may also make the model run into an impossible state.
             !catch_unwind(AssertUnwindSafe(compared)).is_ok_and(|compared| compared.is_ok())
         })

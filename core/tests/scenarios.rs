@@ -290,7 +290,7 @@ fn the_largest_amounts() {
     let above = Command::Payment(payment(1001, "BIG", wechat, AMOUNT_MAX + 1));
     assert_eq!(shop.refused(&above), Rejection::InvalidRequest);
     // The last payment that fits, and the first that does not.
-    let fits = u64::MAX / AMOUNT_MAX;
+    let fits = BALANCE_MAX / AMOUNT_MAX;
     for n in 1..fits {
         shop.done(&Command::Payment(payment(1001, &format!("T{n}"), wechat, AMOUNT_MAX)));
     }

@@ -39,6 +39,8 @@ pub struct EngineConfig {
     pub reserve_bytes: u64,
     /// How records get to the log's files; may change from start to start.
     pub backend: Backend,
+    /// For development: the folder remembers where the clock was stopped. Never where real money is.
+    pub dev_clock: bool,
 }
 
 impl EngineConfig {
@@ -55,6 +57,7 @@ impl EngineConfig {
             outstanding_requests_max: 256 * 1_024,
             reserve_bytes: 256 << 20,
             backend: LogConfig::new("").backend,
+            dev_clock: false,
         }
     }
 

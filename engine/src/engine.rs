@@ -122,7 +122,7 @@ impl Engine {
         let parts = Parts {
             config: config.clone(),
             handle: log.handle(),
-            clock: Arc::new(Clock::default()),
+            clock: Arc::new(if config.dev_clock { Clock::kept_in(&config.dir) } else { Clock::default() }),
             holds: Arc::new(Holds::new()),
             gates,
             last: log.durable(),

@@ -76,10 +76,15 @@ pub(crate) fn count(command: &Command, voices: &[Voice]) -> Tally {
     if let Vote::Done(receipt) = vote {
         return Tally::Answered(Reply::Done(repeated(receipt, voices)));
     }
-    // A number that stands for something else is said before anything of what is asked is looked at.
-    let conflict = |voice: &Voice| matches!(voice.vote, Vote::No(Rejection::IdempotencyConflict, _));
-    if voices.iter().any(conflict) {
-        return refused(Rejection::IdempotencyConflict, None);
+    // What is no request, and a number that stands for something else, is said before anybody is looked for.
+    let before_all = |voice: &Voice| match voice.vote {
+        Vote::No(why @ (Rejection::InvalidRequest | Rejection::IdempotencyConflict), field) => {
+            Some((why, field))
+        }
+        _ => None,
+    };
+    if let Some((why, field)) = voices.iter().find_map(before_all) {
+        return refused(why, field);
     }
     if let Some(first) = voices.iter().filter_map(|voice| voice.absent).min()
         && let Some(Party { missing: (rejection, field), .. }) = parties(command).nth(first)
@@ -157,6 +162,11 @@ mod tests {
         assert_eq!(count(&command, &[absent(1), absent(0)]), rejected(Rejection::MerchantNotFound, None));
         assert_eq!(count(&command, &[poor, yes]), rejected(Rejection::InsufficientFunds, None));
         assert_eq!(count(&command, &[conflict, absent(1)]), rejected(Rejection::IdempotencyConflict, None));
+        let invalid = voice(Vote::No(Rejection::InvalidRequest, Some(Field::To)));
+        assert_eq!(
+            count(&command, &[absent(1), invalid]),
+            rejected(Rejection::InvalidRequest, Some(Field::To))
+        );
         let repeat = Tally::Answered(Reply::Done(Receipt::Booked { repeat: true }));
         assert_eq!(count(&command, &[done, absent(1)]), repeat);
         assert_eq!(count(&command, &[abstain]), rejected(Rejection::MerchantNotFound, None));

@@ -86,8 +86,10 @@ fn transfers_from_many_threads_keep_the_money_at_every_trial_balance() {
                 })
             })
             .collect();
-        givers.into_iter().for_each(|giver| giver.join().unwrap());
+        // Whatever came of them, the others are told to stop first.
+        let given: Vec<_> = givers.into_iter().map(thread::ScopedJoinHandle::join).collect();
         stop.store(true, Ordering::Relaxed);
+        given.into_iter().for_each(|giver| giver.unwrap());
         assert!(auditor.join().unwrap() > 0);
         payers.into_iter().map(|payer| payer.join().unwrap()).sum::<u64>()
     });
@@ -248,16 +250,14 @@ fn a_short_batch_is_not_interrupted() {
     let folder = tempfile::tempdir().unwrap();
     let engine = start(folder.path(), 2);
     funded(&engine);
-    let stop = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(|| {
+        let giver = scope.spawn(|| {
             for n in 0..300 {
                 assert_eq!(engine.command_all(transfer(1, n, 2, 1)), booked(false));
             }
-            stop.store(true, Ordering::Relaxed);
         });
         let mut seen = 0;
-        while !stop.load(Ordering::Relaxed) {
+        while !giver.is_finished() {
             let look = Request::Query(Query::Balances(MerchantId(1)));
             let batch = (0..16).map(|_| look.clone());
             let replies = ask_all(&engine, batch);
@@ -277,7 +277,7 @@ fn accruals_are_swept_exactly_once_while_they_grow() {
     let mut rounds = 0u64;
     let (stop, swept) = (AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|scope| {
-        scope.spawn(|| {
+        let sweeper = scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
                 let Reply::Swept { amounts, .. } = engine.run(Run::Sweep) else { panic!() };
                 let amount: u128 = amounts.iter().map(|(_, amount)| amount).sum();
@@ -286,7 +286,7 @@ fn accruals_are_swept_exactly_once_while_they_grow() {
                 assert_eq!((sums(&totals).0, line(&totals, "in_transit")), (0, 0));
             }
         });
-        while swept.load(Ordering::Relaxed) < 200_000 {
+        while swept.load(Ordering::Relaxed) < 200_000 && !sweeper.is_finished() {
             let orders = (4..=MERCHANTS)
                 .flat_map(|id| split_order(id, rounds, RECEIVERS[(id % 3) as usize], 100 + id));
             let replies = ask_all(&engine, orders);

@@ -33,14 +33,14 @@ impl Naive {
 
     pub(super) fn payout(&mut self, asked: Payout) -> Outcome {
         let terms = self.terms(asked.merchant)?;
+        if let Some(channel) = asked.channel {
+            self.channel(channel)?;
+        }
         let command = Command::Payout(asked);
         if let Some((same, state)) =
             self.known(MovementKind::Payout, asked.merchant, asked.payout_no, &command)
         {
             return again(same, Receipt::Payout { repeat: true, state });
-        }
-        if let Some(channel) = asked.channel {
-            self.channel(channel)?;
         }
         match terms.status {
             MerchantStatus::Active => {}

@@ -1,7 +1,5 @@
 //! Settlement batches, and sweeps of what others earned.
 
-use std::collections::BTreeSet;
-
 use super::*;
 
 #[derive(Clone)]
@@ -9,7 +7,8 @@ pub(super) struct Batch {
     pub(super) merchant: Option<MerchantId>,
     pub(super) date: Date,
     pub(super) ended: bool,
-    pub(super) paid: BTreeSet<u64>,
+    /// How often something was paid.
+    pub(super) paid: u64,
     pub(super) amounts: BTreeMap<Currency, u128>,
 }
 
@@ -36,17 +35,17 @@ impl Naive {
     }
 
     pub(super) fn begin_settlement(&mut self, asked: Settlement) -> Outcome {
-        if let Some(merchant) = asked.merchant {
-            self.terms(merchant)?;
-        }
         if let Some(known) = self.batches.get(&asked.batch_no) {
             return again(known.merchant == asked.merchant, Receipt::Batch { repeat: true });
+        }
+        if let Some(merchant) = asked.merchant {
+            self.terms(merchant)?;
         }
         let batch = Batch {
             merchant: asked.merchant,
             date: self.date,
             ended: false,
-            paid: BTreeSet::new(),
+            paid: 0,
             amounts: BTreeMap::new(),
         };
         self.batches.insert(asked.batch_no, batch);
@@ -115,7 +114,7 @@ impl Naive {
         self.book(&about, next, vec![line(85, &from, &to, amount)])?;
         if amount > 0 {
             let batch = self.batches.get_mut(&asked.batch_no).unwrap();
-            batch.paid.insert(m);
+            batch.paid += 1;
             *batch.amounts.entry(terms.currency).or_default() += u128::from(amount);
         }
         Ok((Receipt::Settled { amount }, true))

@@ -173,7 +173,7 @@ impl Naive {
             merchant: batch.merchant,
             accounting_date: batch.date,
             ended: batch.ended,
-            merchants: batch.paid.len() as u64,
+            merchants: batch.paid,
             amounts: batch.amounts.iter().map(|(&currency, &amount)| (currency, amount)).collect(),
         };
         self.batches.iter().map(view).collect()
@@ -228,11 +228,22 @@ impl Naive {
         Self::names_of(self.orders.iter().filter(|(_, order)| order.is_held()))
     }
 
-    pub fn refund_names(&self) -> Vec<(MerchantId, Number)> {
-        Self::names_of(&self.refunds)
+    /// Orders of which something is left to be asked back.
+    pub fn refundable_names(&self) -> Vec<(MerchantId, Number)> {
+        let left = |(name, order): &(&Name, &Order)| {
+            self.backs(name).map(|back| back.amount).sum::<u64>() < order.returnable()
+        };
+        Self::names_of(self.orders.iter().filter(left))
     }
 
-    pub fn void_names(&self) -> Vec<(MerchantId, Number)> {
-        Self::names_of(&self.voids)
+    /// Refunds; only those whose result is to come, or all.
+    pub fn refund_names(&self, in_flight: bool) -> Vec<(MerchantId, Number)> {
+        Self::names_of(self.refunds.iter().filter(|(_, back)| !in_flight || back.in_flight()))
+    }
+
+    /// Voids; only those whose result is to come, or all.
+    pub fn void_names(&self, in_flight: bool) -> Vec<(MerchantId, Number)> {
+        let waits = |cancel: &Cancel| cancel.state == VoidState::Processing;
+        Self::names_of(self.voids.iter().filter(|(_, cancel)| !in_flight || waits(cancel)))
     }
 }

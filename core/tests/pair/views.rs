@@ -9,6 +9,54 @@ impl Pair {
         Ok(())
     }
 
+    /// Every view, also on several shards.
+    pub fn viewed_on_shards(&self) -> Differ {
+        let now = self.now();
+        let Some((_, shards)) = &self.others else { return Ok(()) };
+        let same = |query: Query| {
+            agree!(
+                shards.answer(&query, now),
+                self.ledger.answer(&query, now),
+                "{query:?} on several shards"
+            );
+            Ok(())
+        };
+        let Reply::Totals(totals) = self.ledger.answer(&Query::Totals, now) else { panic!() };
+        let shown = |totals: ShardTotals| {
+            let accounts = totals.accounts.into_iter().filter(|(.., balance)| *balance != 0).collect();
+            ShardTotals { accounts, ..totals }
+        };
+        agree!(shown(shards.totals(now)), shown(*totals), "the totals of several shards");
+        for view in self.naive.balances() {
+            same(Query::Balances(view.merchant))?;
+            same(Query::Accrued(view.merchant))?;
+            let entries = self.naive.entries(view.merchant).len() as u64;
+            for page in 0..=entries / PAGE_ENTRIES_MAX as u64 {
+                same(Query::Entries(view.merchant, page * PAGE_ENTRIES_MAX as u64))?;
+            }
+        }
+        for order in self.naive.orders(now) {
+            same(Query::Order(order.merchant, order.order_no))?;
+            same(Query::OrderRefunds(order.merchant, order.order_no, None))?;
+        }
+        for view in self.naive.splits() {
+            same(Query::Split(view.merchant, view.split_no))?;
+        }
+        for view in self.naive.movements() {
+            same(Query::Movement(view.kind, view.merchant, view.number))?;
+        }
+        for view in self.naive.adjustments() {
+            same(Query::Adjustment(view.asked.adjustment_no))?;
+        }
+        for view in self.naive.settlements() {
+            same(Query::Settlement(view.batch_no))?;
+        }
+        for promoter in self.naive.promoters() {
+            same(Query::Promoter(promoter.promoter))?;
+        }
+        same(Query::Holidays)
+    }
+
     /// Every view; and no order gives back more than was paid.
     pub fn viewed(&self) -> Differ {
         for view in self.naive.balances() {

@@ -21,19 +21,19 @@ pub(super) fn few_amounts() -> impl Strategy<Value = u64> {
 }
 
 pub(super) fn few_rates() -> impl Strategy<Value = Rate> {
-    prop::sample::select(vec![
-        Rate(0),
-        Rate(6000),
-        Rate(100_000),
-        Rate(500_000),
-        Rate(333_333),
-        Rate(1_000_000),
-    ])
+    prop_oneof![
+        2 => Just(Rate(0)),
+        4 => Just(Rate(6000)),
+        4 => Just(Rate(100_000)),
+        2 => Just(Rate(333_333)),
+        1 => Just(Rate(500_000)),
+        1 => Just(Rate(1_000_000)),
+    ]
 }
 
 pub(super) fn few_terms() -> impl Strategy<Value = MerchantTerms> {
     let rates = (few_rates(), few_rates(), few_rates(), any_rounding(), any_fee_refund());
-    let modes = (0..8usize, 0..3usize, any::<bool>(), 0..6usize, any::<bool>(), any::<bool>());
+    let modes = (0..12usize, 0..3usize, any::<bool>(), 0..6usize, any::<bool>(), any::<bool>());
     let cycles = prop::sample::select(vec![
         Cycle::Calendar(0),
         Cycle::Calendar(1),
@@ -47,8 +47,14 @@ pub(super) fn few_terms() -> impl Strategy<Value = MerchantTerms> {
     let clamps = (prop_oneof![Just(0u64), Just(3)], prop_oneof![Just(None), Just(Some(5u64))]);
     let clamps = (clamps, cycles, least, split);
     let few = |limit: u64| prop_oneof![5 => Just(None), 1 => Just(Some(limit))];
-    (few_merchants(), rates, modes, clamps, (few(200), few(600), few(5))).prop_map(
-        |(merchant, rates, modes, clamps, limits)| MerchantTerms {
+    (
+        few_merchants(),
+        rates,
+        modes,
+        clamps,
+        (few(200), few(600), prop_oneof![4 => Just(None), 1 => Just(Some(3)), 1 => Just(Some(5))]),
+    )
+        .prop_map(|(merchant, rates, modes, clamps, limits)| MerchantTerms {
             status: match modes.0 {
                 0 => MerchantStatus::Suspended,
                 1 => MerchantStatus::Closed,
@@ -79,8 +85,7 @@ pub(super) fn few_terms() -> impl Strategy<Value = MerchantTerms> {
             currency: if modes.5 || merchant.0 != 3 { CNY } else { USD },
             limits: Limits { order_amount: limits.0, day_amount: limits.1, day_count: limits.2 },
             ..MerchantTerms::new(merchant, CNY)
-        },
-    )
+        })
 }
 
 pub(super) fn few_channels() -> impl Strategy<Value = ChannelTerms> {

@@ -29,13 +29,13 @@ pub enum Step {
     Refund(usize, Number, Option<u64>, Vec<Back>),
     /// Void one of the orders.
     Void(usize, Number),
-    /// A result for one of the refunds.
+    /// A result for one of the refunds, mostly of those in flight.
     Result(usize, RefundResultState),
-    /// A result for one of the voids.
+    /// A result for one of the voids, mostly of those in flight.
     VoidResult(usize, bool),
-    /// A result for one of the payouts.
+    /// A result for one of the payouts, mostly of those on their way.
     PayoutResult(usize, RefundResultState),
-    /// End one of the freezes.
+    /// End one of the freezes, mostly of those that hold.
     Unfreeze(usize),
     /// Settle every merchant there is; the last says whether the batch is ended.
     Settle(Settlement, bool),
@@ -113,9 +113,11 @@ fn strangers() -> impl Strategy<Value = Command> {
             Command::PayoutResult(PayoutResult { merchant, payout_no, state: RefundResultState::Succeeded })
         }),
         movement().prop_map(|(merchant, freeze_no)| Command::Unfreeze(Unfreeze { merchant, freeze_no })),
-        (few_merchants(), few_numbers('S', 8))
+        (few_merchants(), few_numbers('S', 40))
             .prop_map(|(merchant, batch_no)| Command::Settle(Settle { merchant, batch_no })),
-        few_numbers('S', 8).prop_map(Command::EndSettlement),
+        few_numbers('S', 40).prop_map(Command::EndSettlement),
+        // Refused once there is an order.
+        (17_765..17_775).prop_map(|date| Command::SetDate(SetDate { date: Date(date), cut: false })),
     ]
 }
 
@@ -123,7 +125,7 @@ fn order_steps() -> impl Strategy<Value = Step> {
     let place = any::<usize>;
     let confirm = (place(), prop::option::of(0..200i64), any::<bool>())
         .prop_map(|(at, ago, txn)| Step::Confirm(at, ago, txn));
-    let amount = prop_oneof![2 => few_amounts().prop_map(Some), 1 => Just(None)];
+    let amount = prop_oneof![1 => few_amounts().prop_map(Some), 1 => Just(None)];
     let backs = prop_oneof![5 => Just(Vec::new()), 2 => prop::collection::vec(back(), 1..3)];
     let refund = (place(), few_numbers('R', 40), amount, backs)
         .prop_map(|(order, refund_no, amount, backs)| Step::Refund(order, refund_no, amount, backs));
@@ -135,13 +137,13 @@ fn order_steps() -> impl Strategy<Value = Step> {
         8 => few_orders().prop_map(|(order, minutes)| Step::Create(order, minutes)),
         8 => confirm,
         3 => (place(), any::<bool>()).prop_map(|(at, expired)| Step::Close(at, expired)),
-        3 => place().prop_map(Step::Reinstate),
+        5 => place().prop_map(Step::Reinstate),
         5 => place().prop_map(Step::Release),
         10 => split,
         5 => back().prop_map(Step::SplitReturn),
         28 => refund,
         20 => (place(), state()).prop_map(|(at, state)| Step::Result(at, state)),
-        4 => (place(), few_numbers('V', 20)).prop_map(|(order, void_no)| Step::Void(order, void_no)),
+        5 => (place(), few_numbers('V', 20)).prop_map(|(order, void_no)| Step::Void(order, void_no)),
         4 => (place(), any::<bool>()).prop_map(|(at, succeeded)| Step::VoidResult(at, succeeded)),
     ]
 }
@@ -149,7 +151,7 @@ fn order_steps() -> impl Strategy<Value = Step> {
 fn money_steps() -> impl Strategy<Value = Step> {
     let place = any::<usize>;
     let settle =
-        (few_numbers('S', 8), prop_oneof![5 => Just(None), 1 => few_merchants().prop_map(Some)], 0..5u8);
+        (few_numbers('S', 40), prop_oneof![5 => Just(None), 1 => few_merchants().prop_map(Some)], 0..5u8);
     let settle = settle
         .prop_map(|(batch_no, merchant, open)| Step::Settle(Settlement { batch_no, merchant }, open > 0));
     let elsewhere = (few_merchants(), prop_oneof![2 => 1..=200u64, 1 => BALANCE_MAX - 500..=BALANCE_MAX])
@@ -159,8 +161,8 @@ fn money_steps() -> impl Strategy<Value = Step> {
         5 => (place(), any_result()).prop_map(|(at, state)| Step::PayoutResult(at, state)),
         3 => place().prop_map(Step::Unfreeze),
         5 => few_adjustments().prop_map(Step::Do),
-        10 => settle,
-        4 => any::<u16>().prop_map(Step::Sweep),
+        14 => settle,
+        7 => any::<u16>().prop_map(Step::Sweep),
         1 => elsewhere,
     ]
 }
@@ -174,7 +176,7 @@ fn other_steps() -> impl Strategy<Value = Step> {
         2 => put_channel,
         2 => few_promoter_terms().prop_map(Step::Do),
         1 => few_holidays().prop_map(Step::Do),
-        10 => (0..12usize).prop_map(Step::Again),
+        10 => prop_oneof![2 => 0..12usize, 1 => 0..120usize].prop_map(Step::Again),
         3 => (1..900i64).prop_map(Step::Wait),
         6 => (0..4u32).prop_map(Step::Cut),
     ]
@@ -182,7 +184,7 @@ fn other_steps() -> impl Strategy<Value = Step> {
 
 pub fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![12 => order_steps(), 4 => money_steps(), 4 => other_steps()];
-    prop::collection::vec(step, 20..220)
+    prop::collection::vec(step, 20..300)
 }
 
 /// What a sequence begins with: its platform, merchants, channels, and a line of promoters.
