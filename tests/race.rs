@@ -310,7 +310,7 @@ fn held_orders_and_their_splits() {
 fn prepaid_orders_that_are_closed_and_paid_late() {
     let ways =
         [("confirm", "200"), ("confirm", "idempotency_conflict"), ("close", "200"), ("close", "order_state")];
-    Race::new(&[Kind::Prepaid], false).waves().saw(&[OF_REFUNDS, &ways, &[("reinstate", "has_refunds")]]);
+    Race::new(&[Kind::Prepaid], false).waves().saw(&[OF_REFUNDS, &ways]);
 }
 
 #[test]
