@@ -267,8 +267,8 @@ const OF_REFUNDS: &[(&str, &str)] = &[
     ("refund", "exceeds_refundable"),
     ("refund", "idempotency_conflict"),
     ("refund result", "200"),
-    ("refund result", "contradicts_final"),
 ];
+const OF_RESULTS: &[(&str, &str)] = &[("refund result", "contradicts_final")];
 const OF_VOIDS: &[(&str, &str)] = &[("void", "201"), ("void", "has_refunds"), ("void result", "200")];
 const OF_SPLITS: &[(&str, &str)] =
     &[("split", "201"), ("split", "200"), ("split", "idempotency_conflict"), ("split return", "201")];
@@ -287,7 +287,7 @@ const OF_MONEY: &[(&str, &str)] = &[
 
 #[test]
 fn plain_orders() {
-    Race::new(&[Kind::Plain], false).waves().saw(&[OF_REFUNDS, OF_VOIDS]);
+    Race::new(&[Kind::Plain], false).waves().saw(&[OF_REFUNDS, OF_RESULTS, OF_VOIDS]);
 }
 
 #[test]
@@ -298,7 +298,7 @@ fn orders_with_discounts() {
 
 #[test]
 fn orders_under_a_platform() {
-    Race::new(&[Kind::Platform], false).waves().saw(&[OF_REFUNDS, OF_VOIDS]);
+    Race::new(&[Kind::Platform], false).waves().saw(&[OF_REFUNDS, OF_RESULTS, OF_VOIDS]);
 }
 
 #[test]
@@ -310,7 +310,7 @@ fn held_orders_and_their_splits() {
 fn prepaid_orders_that_are_closed_and_paid_late() {
     let ways =
         [("confirm", "200"), ("confirm", "idempotency_conflict"), ("close", "200"), ("close", "order_state")];
-    Race::new(&[Kind::Prepaid], false).waves().saw(&[OF_REFUNDS, &ways]);
+    Race::new(&[Kind::Prepaid], false).waves().saw(&[OF_REFUNDS, OF_RESULTS, &ways]);
 }
 
 #[test]
@@ -322,7 +322,7 @@ fn orders_of_a_bank_that_only_voids() {
 
 #[test]
 fn orders_that_are_available_at_once() {
-    Race::new(&[Kind::Instant], false).waves().saw(&[OF_REFUNDS]);
+    Race::new(&[Kind::Instant], false).waves().saw(&[OF_REFUNDS, OF_RESULTS]);
 }
 
 #[test]
@@ -332,7 +332,7 @@ fn one_available_balance() {
 
 #[test]
 fn all_kinds_at_once() {
-    Race::new(&Kind::ALL, false).waves().saw(&[OF_REFUNDS, OF_VOIDS]);
+    Race::new(&Kind::ALL, false).waves().saw(&[OF_REFUNDS, OF_RESULTS, OF_VOIDS]);
 }
 
 #[test]

@@ -140,8 +140,14 @@ impl Order {
             Kind::Prepaid if self.turn % 2 == 1 => vec![self.create(0), self.close()],
             Kind::Prepaid => vec![self.create(0)],
             Kind::Money => (0..2).map(|n| self.top_up(n, 0)).collect(),
+            _ if self.is_for_voids() => vec![self.pay(0), self.void(0)],
             _ => vec![self.pay(0)],
         }
+    }
+
+    /// Whether voids are asked for more than anything else, or they would hardly ever be first.
+    fn is_for_voids(&self) -> bool {
+        self.turn % 3 == 2
     }
 
     /// `more` makes it another request under the same number.
@@ -409,8 +415,7 @@ const OF_ANY: &[(u32, Do)] =
     &[(4, Do::Look), (1, Do::Settle), (1, Do::DayCut), (1, Do::Sweep), (5, Do::Begin)];
 const OF_ORDERS: &[(u32, Do)] =
     &[(30, Do::Refund), (24, Do::RefundResult), (8, Do::Void), (10, Do::VoidResult), (8, Do::Look)];
-/// So that voids win now and then.
-const OF_EVERY_THIRD_TURN: &[(u32, Do)] = &[(80, Do::Void), (30, Do::VoidResult)];
+const OF_VOIDS: &[(u32, Do)] = &[(80, Do::Void), (30, Do::VoidResult)];
 const OF_HELD: &[(u32, Do)] =
     &[(22, Do::Split), (16, Do::SplitReturn), (12, Do::RefundWithReturns), (1, Do::Release), (4, Do::Sweep)];
 const OF_PREPAID: &[(u32, Do)] = &[(10, Do::Confirm), (8, Do::Close), (8, Do::Reinstate)];
@@ -428,7 +433,7 @@ const OF_MONEY: &[(u32, Do)] = &[
 fn mix(order: &Order) -> Vec<(u32, Do)> {
     let more: &[&[(u32, Do)]] = match order.kind {
         Kind::Money => &[OF_MONEY],
-        _ if order.turn % 3 == 2 => &[OF_ORDERS, OF_EVERY_THIRD_TURN],
+        _ if order.is_for_voids() => &[OF_ORDERS, OF_VOIDS],
         Kind::Held => &[OF_ORDERS, OF_HELD],
         Kind::Prepaid => &[OF_ORDERS, OF_PREPAID],
         _ => &[OF_ORDERS],
