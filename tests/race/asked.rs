@@ -31,6 +31,20 @@ pub(crate) enum About {
     Nothing,
 }
 
+/// Everything that may not be there.
+const NOT_FOUND: &[&str] = &[
+    "order_not_found",
+    "refund_not_found",
+    "void_not_found",
+    "split_not_found",
+    "split_return_not_found",
+    "payout_not_found",
+    "topup_not_found",
+    "freeze_not_found",
+    "transfer_not_found",
+    "settlement_not_found",
+];
+
 impl Ask {
     pub(crate) fn get(name: &'static str, path: String, about: About) -> Self {
         Self::new(name, ("GET", path, None), about, &["order_not_found"])
@@ -38,8 +52,7 @@ impl Ask {
 
     /// Whatever is found there.
     pub(crate) fn look(path: String) -> Self {
-        let may = &["order_not_found", "void_not_found", "split_not_found"];
-        Self::new("look", ("GET", path, None), About::Nothing, may)
+        Self::new("look", ("GET", path, None), About::Nothing, NOT_FOUND)
     }
 
     pub(crate) fn put(path: String, body: Value) -> Self {

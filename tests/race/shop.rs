@@ -181,6 +181,17 @@ impl Order {
         self.refund_of(refund_no, body, REFUND_REFUSALS)
     }
 
+    /// A refund of all that was left when somebody looked.
+    pub(crate) fn refund_of_rest(&self, own: &str, left: u64) -> Ask {
+        let refund_no = format!("{}-{own}", self.no);
+        let body = json!({"refund_no": refund_no, "order_no": self.no, "amount": left});
+        self.refund_of(&refund_no, body, REFUND_REFUSALS)
+    }
+
+    pub(crate) fn look(&self) -> Ask {
+        Ask::get("order", self.path(""), About::Fact(Fact::Order, self.path("")))
+    }
+
     /// A refund that brings split money back with it.
     fn refund_with_returns(&self, n: u64) -> Ask {
         let refund_no = self.numbered('w', n);
@@ -232,7 +243,7 @@ impl Order {
     fn split(&self, n: u64, more: u64) -> Ask {
         let split_no = self.numbered('s', n);
         let mut rng = meant(self.seed, &split_no);
-        let most = 1 + self.cash / 8;
+        let most = 1 + self.cash / 5;
         let first = rng.usize(0..2);
         let receivers: Vec<Value> = (0..rng.usize(1..=2))
             .map(|k| {
@@ -393,7 +404,7 @@ const OF_ANY: &[(u32, Do)] =
 const OF_ORDERS: &[(u32, Do)] =
     &[(30, Do::Refund), (24, Do::RefundResult), (8, Do::Void), (10, Do::VoidResult), (8, Do::Look)];
 /// So that voids win now and then.
-const OF_EVERY_THIRD_TURN: &[(u32, Do)] = &[(40, Do::Void), (20, Do::VoidResult)];
+const OF_EVERY_THIRD_TURN: &[(u32, Do)] = &[(80, Do::Void), (30, Do::VoidResult)];
 const OF_HELD: &[(u32, Do)] =
     &[(22, Do::Split), (16, Do::SplitReturn), (12, Do::RefundWithReturns), (1, Do::Release), (4, Do::Sweep)];
 const OF_PREPAID: &[(u32, Do)] = &[(10, Do::Confirm), (8, Do::Close), (8, Do::Reinstate)];
@@ -495,7 +506,7 @@ fn look(order: &Order, rng: &mut Rng) -> Ask {
             Ask::get("balances", of_merchant(merchant, "balances"), About::Balances)
         }
         2 => Ask::get("refunds", order.path("/refunds"), About::Refunds),
-        _ => Ask::get("order", order.path(""), About::Fact(Fact::Order, order.path(""))),
+        _ => order.look(),
     }
 }
 
