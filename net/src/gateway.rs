@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use suanpan_core::{
-    ChannelId, ChannelTerms, Command, Currency, MerchantId, Number, Query, Receipt, Rejection, Reply,
+    ChannelId, ChannelTerms, Command, Currency, Date, MerchantId, Number, Query, Receipt, Rejection, Reply,
     Request, Run, SettlementView, ShardTotals,
 };
 use suanpan_engine::{Batch, Caller, Completed, Engine, Lsn};
@@ -19,6 +19,8 @@ pub struct Gateway {
     engine: Arc<Engine>,
     channels: RwLock<Channels>,
     pub(crate) currencies: Mutex<HashMap<MerchantId, Currency>>,
+    /// Held by the run that is under way.
+    running: tokio::sync::Mutex<()>,
     /// Held while a channel is put and learned, so that the directory sees puts in the log's order.
     putting_channel: Mutex<()>,
 }
@@ -58,6 +60,7 @@ impl Gateway {
             engine,
             channels: RwLock::default(),
             currencies: Mutex::new(HashMap::new()),
+            running: tokio::sync::Mutex::new(()),
             putting_channel: Mutex::new(()),
         };
         for id in 0..=u16::MAX {
@@ -122,6 +125,9 @@ impl Gateway {
     pub async fn command_all(&self, command: Command) -> Reply {
         let (done_in, done_out) = oneshot::channel();
         let caller = Arc::new(Once(Mutex::new(Some(done_in))));
+        if let Err(field) = command.check() {
+            return Reply::Rejected(Rejection::InvalidRequest, Some(field));
+        }
         if let Err(why) = self.engine.submit_all(command, 0, caller) {
             return Reply::Rejected(why, None);
         }
@@ -129,8 +135,17 @@ impl Gateway {
         reply.unwrap_or(Reply::Rejected(Rejection::Unknown, None))
     }
 
+    /// Sets where the books begin, while no order was taken.
+    pub async fn begin_at(&self, date: Date) -> Reply {
+        let engine = self.engine.clone();
+        let begun = tokio::task::spawn_blocking(move || engine.begin_at(date)).await;
+        begun.unwrap_or(Reply::Rejected(Rejection::Unknown, None))
+    }
+
     /// Carries out what takes many commands: it may be asked for again until it was answered.
     pub async fn run(self: &Arc<Self>, run: Run) -> Reply {
+        // One at a time, and whoever waits for its turn takes none of the threads that block.
+        let _one = self.running.lock().await;
         let engine = self.engine.clone();
         let worked = tokio::task::spawn_blocking(move || engine.run(run)).await;
         worked.unwrap_or(Reply::Rejected(Rejection::Unknown, None))
