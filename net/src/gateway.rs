@@ -11,12 +11,15 @@ use suanpan_core::{
     ChannelId, ChannelTerms, Command, Currency, MerchantId, MerchantTerms, Query, Receipt, Rejection, Reply,
     Request, SetDate, ShardTotals,
 };
-use suanpan_engine::{Batch, Caller, Completed, Engine, Lsn};
-use tokio::sync::oneshot;
+use suanpan_engine::{Engine, Lsn};
+
+use crate::inbox::{self, Inbox};
 
 /// The engine as the edge sees it.
 pub struct Gateway {
     engine: Arc<Engine>,
+    /// One for each shard.
+    inboxes: Vec<Inbox>,
     channels: RwLock<Channels>,
     currencies: Mutex<HashMap<MerchantId, Currency>>,
     /// Held while a channel is put and learned, so that the directory sees puts in the log's order.
@@ -41,23 +44,11 @@ pub struct Answer {
     pub as_of: Lsn,
 }
 
-/// Waits for one batch.
-struct Once(Mutex<Option<oneshot::Sender<Completed>>>);
-
-impl Caller for Once {
-    fn complete(&self, completed: Completed) {
-        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(waiting) = waiting {
-            // Whoever asked may have gone away: what was decided stands all the same.
-            let _ = waiting.send(completed);
-        }
-    }
-}
-
 impl Gateway {
     /// Takes an engine and learns its channels.
     pub async fn new(engine: Arc<Engine>) -> Self {
         let gateway = Self {
+            inboxes: (0..engine.shards()).map(Inbox::new).collect(),
             engine,
             channels: RwLock::default(),
             currencies: Mutex::new(HashMap::new()),
@@ -82,17 +73,8 @@ impl Gateway {
     /// queue, a failed log) is a reply like any other.
     pub async fn ask(&self, shard: u16, requests: Vec<Request>) -> Answer {
         let count = requests.len();
-        let (done_in, done_out) = oneshot::channel();
-        let caller = Arc::new(Once(Mutex::new(Some(done_in))));
-        let batch = Batch { requests, replies: Vec::new(), token: 0, caller };
-        let refused = |why| Answer { replies: vec![Reply::Rejected(why, None); count], as_of: Lsn::ZERO };
-        if let Err(back) = self.engine.submit(shard, batch) {
-            return refused(back.why);
-        }
-        match done_out.await {
-            Ok(completed) => Answer { replies: completed.replies, as_of: completed.as_of },
-            Err(_) => refused(Rejection::Unknown),
-        }
+        let inbox = &self.inboxes[usize::from(shard)];
+        inbox.ask(&self.engine, requests).await.unwrap_or_else(|| inbox::unknown(count))
     }
 
     /// Asks one shard one thing.

@@ -15,6 +15,7 @@
 mod client;
 mod gateway;
 pub mod http;
+mod inbox;
 mod session;
 pub mod tcp;
 pub mod wire;
