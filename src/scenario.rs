@@ -227,6 +227,7 @@ impl Running {
             shards: SHARDS,
             segment_bytes: SEGMENT_BYTES,
             reserve_bytes: 0,
+            dev_clock: true,
             ..EngineConfig::new(folder.path(), today())
         };
         let engine = Engine::start(&config, |reason| eprintln!("suanpan: the log failed: {reason}"))?;

@@ -149,6 +149,7 @@ async fn start(
     config.segment_bytes = settings.segment_bytes;
     config.reserve_bytes = settings.reserve_bytes;
     config.backend = settings.backend;
+    config.dev_clock = settings.dev;
     if let Some(shards) = settings.shards {
         config.shards = shards;
     }

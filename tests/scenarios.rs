@@ -53,9 +53,7 @@ impl Process {
     }
 
     fn start_on(folder: &Path) -> (Server, Client) {
-        // As small as they may be, so that a start takes little time.
-        let server =
-            Server::start_with(folder, &["--segment-mib", "1", "--shards", "2", "--reserve-mib", "0"]);
+        let server = Server::start_small(folder, 2);
         let client = Client::new(format!("http://{}", server.http).parse().unwrap());
         (server, client)
     }

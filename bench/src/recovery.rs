@@ -102,7 +102,7 @@ impl<'a> Feed<'a> {
     /// # Errors
     /// When one is refused.
     pub fn set_up(&mut self) -> Result<(), BenchError> {
-        let put = self.engine.put_channel(Box::new(traffic::channel()));
+        let put = self.engine.command_all(Command::PutChannel(Box::new(traffic::channel())));
         if !matches!(put, Reply::Done(_)) {
             return Err(BenchError::Answer(format!("{put:?} to the channel")));
         }

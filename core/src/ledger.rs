@@ -10,7 +10,7 @@ use crate::arena::{Arena, NOWHERE};
 use crate::channel::Channels;
 use crate::digest::Digest;
 use crate::index::{Index, KeyedHash};
-use crate::journal::{Booked, PLACE_MAX, write_posting};
+use crate::journal::{Booked, Kept, Link, PLACE_MAX, write_posting};
 use crate::merchant::Merchant;
 use crate::movement::Movement;
 use crate::order::{Giveback, Order, OrderDetails};
@@ -56,7 +56,9 @@ pub struct Ledger {
     pub(crate) movements: Arena<Movement, 10>,
     pub(crate) movement_index: Index,
     /// Groups of entries that are no plain payment's; see `journal.rs`.
-    pub(crate) postings: Arena<Box<[u8]>, 12>,
+    pub(crate) postings: Arena<Kept, 12>,
+    /// Beside each order, the group before its payment in its merchant's journal.
+    pub(crate) before_order: Arena<Link, 14>,
     pub(crate) adjustments: BTreeMap<Number, AdjustmentView>,
     pub(crate) batches: BTreeMap<Number, Batch>,
     pub(crate) promoters: Promoters,
@@ -217,6 +219,7 @@ impl Ledger {
             movements: Arena::new(),
             movement_index: Index::new(),
             postings: Arena::new(),
+            before_order: Arena::new(),
             adjustments: BTreeMap::new(),
             batches: BTreeMap::new(),
             promoters: Promoters::default(),
@@ -495,8 +498,9 @@ impl Ledger {
 
     /// Keeps a group for the merchant's list of entries.
     pub(crate) fn post(&mut self, merchant_at: u32, voucher: &Voucher, entries: &[Entry]) {
-        let at = self.postings.push(write_posting(voucher, entries));
-        self.merchants[merchant_at].journal.push(Booked::Posting(at), entries.len());
+        let journal = &mut self.merchants[merchant_at].journal;
+        let before = journal.push(Booked::Posting(self.postings.len()), entries.len());
+        self.postings.push(Kept { before, bytes: write_posting(voucher, entries) });
     }
 
     /// Books those sides of an entry that are this merchant's own: the other may be another ledger's.
@@ -566,12 +570,12 @@ impl Ledger {
     pub fn memory(&self) -> Memory {
         let refunds = self.refunds.memory_bytes() + self.refund_index.memory_bytes();
         let voids = self.voids.memory_bytes() + self.void_index.memory_bytes();
-        let postings: u64 = self.postings.iter().map(|posting| posting.len() as u64).sum();
+        let postings: u64 = self.postings.iter().map(|posting| posting.bytes.len() as u64).sum();
         let refunds = refunds + self.postings.memory_bytes() + postings;
         let merchants: u64 = self.merchants.iter().map(Merchant::memory_bytes).sum();
         Memory {
             orders: self.orders.len().into(),
-            orders_bytes: self.orders.memory_bytes(),
+            orders_bytes: self.orders.memory_bytes() + self.before_order.memory_bytes(),
             order_index_bytes: self.order_index.memory_bytes(),
             details_bytes: self.details.memory_bytes() + self.givebacks.memory_bytes(),
             refunds_bytes: refunds + voids,
@@ -612,10 +616,10 @@ impl Ledger {
         for merchant in self.merchants.iter() {
             digest.record(b"journal", |record| {
                 record.u64(merchant.id.0).u64(merchant.journal.entries());
-                for booked in merchant.journal.all() {
+                for booked in self.all_booked(&merchant.journal) {
                     match booked {
                         Booked::Payment(at) => record.bytes(self.orders[at].order_no.as_bytes()),
-                        Booked::Posting(at) => record.bytes(&self.postings[at]),
+                        Booked::Posting(at) => record.bytes(&self.postings[at].bytes),
                     };
                 }
             });

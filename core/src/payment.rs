@@ -126,7 +126,8 @@ impl Ledger {
             flags: OrderFlags::new(payment.hold, payment.paid_at.is_some()),
         });
         self.order_index.insert(key.number, order_at);
-        self.merchants[merchant_at].journal.push(Booked::Payment(order_at), group.entries().len());
+        let journal = &mut self.merchants[merchant_at].journal;
+        self.before_order.push(journal.push(Booked::Payment(order_at), group.entries().len()));
         self.tell(sink, |ledger| ledger.order_event(EventKind::PaymentPaid, order_at));
         let (fees, net) = (paid.fee + paid.platform_fee, net(&paid, gross, advance_fee));
         Ok(Done::changed(Receipt::Payment { repeat: false, fees, net }))

@@ -2,7 +2,7 @@
 
 use crate::arena::NOWHERE;
 use crate::entry::Group;
-use crate::journal::Booked;
+use crate::journal::{Booked, Link};
 use crate::ledger::{Done, Outcome};
 use crate::order::{Order, OrderDetails, OrderFlags};
 use crate::payment::{Bill, Priced, entries, price};
@@ -50,6 +50,7 @@ impl Ledger {
             purse: if asked.hold { MerchantAccount::Held } else { MerchantAccount::Pending },
             flags: OrderFlags::prepaid(asked.hold),
         });
+        self.before_order.push(Link::END);
         self.order_index.insert(key.number, at);
         if let Some(expires_at) = asked.expires_at {
             self.expiring.insert((expires_at, at));
@@ -163,7 +164,8 @@ impl Ledger {
         }
         // A payment's entries are worked out from its order again; with others beside them they are kept.
         if plain {
-            self.merchants[merchant_at].journal.push(Booked::Payment(at), all.len());
+            let journal = &mut self.merchants[merchant_at].journal;
+            self.before_order[at] = journal.push(Booked::Payment(at), all.len());
         } else {
             self.post(merchant_at, &voucher, &all);
         }

@@ -94,21 +94,19 @@ impl Ledger {
     }
 
     /// One page of a merchant's entries, from behind `after`. What it costs does not grow with the merchant: it looks
-    /// at most at one chunk of groups before the page.
+    /// back through at most one block of groups.
     fn entries_page(&self, id: MerchantId, after: u64) -> Result<Reply, Rejection> {
         let merchant = &self.merchants[self.known_merchant(id)?];
-        let (mut group, mut first_seq, groups) = merchant.journal.from(after);
         let mut page = Vec::new();
-        for booked in groups {
+        self.booked_behind(&merchant.journal, after, |booked, group, first_seq| {
             if page.len() > PAGE_ENTRIES_MAX {
-                break;
+                return None;
             }
-            first_seq += self.list(booked, group, first_seq, merchant.currency(), |listed| {
+            Some(self.list(booked, group, first_seq, merchant.currency(), |listed| {
                 page.extend(listed.views(after));
                 listed.entries.len() as u64
-            });
-            group += 1;
-        }
+            }))
+        });
         let has_more = page.len() > PAGE_ENTRIES_MAX;
         page.truncate(PAGE_ENTRIES_MAX);
         Ok(Reply::Entries { page, has_more })
@@ -138,7 +136,7 @@ impl Ledger {
                 })
             }
             Booked::Posting(at) => {
-                let posting = read_posting(&self.postings[at], currency);
+                let posting = read_posting(&self.postings[at].bytes, currency);
                 then(&Listed {
                     group,
                     first_seq,

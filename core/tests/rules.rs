@@ -60,7 +60,7 @@ fn a_payment_is_blacked_out_by_when_the_channel_took_it() {
         |no: &str, at| Command::Payment(Payment { paid_at: Some(Timestamp(at)), ..payment(1, no, bank, 5) });
     shop.now = NOON + 10 * HOUR;
     shop.done(&at("A1", NOON));
-    assert_eq!(shop.order(1, "A1").paid_at, Timestamp(NOON));
+    assert_eq!(shop.order(1, "A1").paid_at, Some(Timestamp(NOON)));
     shop.now = NOON;
     assert_eq!(shop.refused(&at("A2", NOON + 10 * HOUR)), Rejection::ChannelBlackout);
 }
@@ -70,6 +70,9 @@ fn every_field_of_a_payment_counts_for_a_repeat() {
     let mut shop = Shop::new();
     let (wechat, alipay) = (shop.channel("wechat"), shop.channel("alipay"));
     shop.merchant(1, |_| {});
+    let (promoter, currency) = (MerchantId(7), CNY);
+    let (rate, upline, upline_rate) = (Rate(0), None, Rate(0));
+    shop.done(&Command::PutPromoter(Promoter { promoter, currency, rate, upline, upline_rate }));
     let details = |change: fn(&mut PaymentDetails)| {
         let mut details = PaymentDetails {
             discounts: Discounts { operator: 3, merchant: 2, platform: 0 },
@@ -91,7 +94,6 @@ fn every_field_of_a_payment_counts_for_a_repeat() {
     for other in [
         Payment { channel: alipay, ..first.clone() },
         Payment { amount: 101, ..first.clone() },
-        Payment { hold: false, ..first.clone() },
         Payment { paid_at: None, ..first.clone() },
         Payment { paid_at: Some(Timestamp(NOON + 1)), ..first.clone() },
         Payment { details: None, ..first.clone() },
@@ -108,8 +110,9 @@ fn every_field_of_a_payment_counts_for_a_repeat() {
     shop.now += HOUR;
     let empty = Some(Box::new(PaymentDetails::default()));
     shop.repeated(&Command::Payment(Payment { details: empty, ..plain.clone() }));
-    let given = Command::Payment(Payment { paid_at: Some(paid_at), ..plain });
-    assert_eq!(shop.refused(&given), Rejection::IdempotencyConflict);
+    for other in [Payment { paid_at, ..plain.clone() }, Payment { hold: true, ..plain }] {
+        assert_eq!(shop.refused(&Command::Payment(other)), Rejection::IdempotencyConflict);
+    }
 }
 
 #[test]
@@ -474,7 +477,7 @@ fn set_up_is_repeatable_and_keeps_the_currency() {
     assert_eq!(shop.done(&put), Receipt::Channel { id: ChannelId(0), existed: true });
     assert_eq!(shop.channel("alipay"), ChannelId(1));
     let named = Reply::Done(Receipt::Channel { id: ChannelId(1), existed: true });
-    assert_eq!(shop.ledger.answer(&Query::ChannelNamed("alipay".to_owned())), named);
+    assert_eq!(shop.ledger.answer(&Query::ChannelNamed("alipay".to_owned()), Timestamp(shop.now)), named);
 
     let terms = MerchantTerms::new(MerchantId(1), CNY);
     let put = Command::PutMerchant(Box::new(terms.clone()));
@@ -530,7 +533,7 @@ fn a_late_success_of_a_held_refund_is_believed() {
     assert_eq!(shop.fail(1, "R1"), RefundState::Held);
     shop.repeated(&result(1, "R1", RefundResultState::Failed));
     shop.succeed(1, "R1");
-    assert_eq!(shop.done(&cut(SUNDAY.plus_days(1))), Receipt::Date { resubmitted: 0 });
+    assert_eq!(shop.done(&cut(SUNDAY.plus_days(1))), Receipt::Date { closed: SUNDAY, resubmitted: 0 });
     assert_eq!(shop.order(1, "A1").status, OrderStatus::Refunded);
     assert_eq!(shop.refused(&result(1, "R2", RefundResultState::Failed)), Rejection::RefundNotFound);
 }
@@ -551,7 +554,7 @@ fn what_is_not_there_is_not_found() {
         (Query::Refund(known, no), Rejection::RefundNotFound),
         (Query::Void(known, no), Rejection::VoidNotFound),
     ] {
-        assert_eq!(shop.ledger.answer(&query), Reply::Rejected(rejection, None));
+        assert_eq!(shop.ledger.answer(&query, Timestamp(shop.now)), Reply::Rejected(rejection, None));
     }
     assert_eq!(shop.accrued(2), 0);
 }
@@ -583,7 +586,7 @@ fn refunds_of_an_order_come_in_pages_oldest_first() {
     }
     let page = |after: Option<&str>| {
         let query = Query::OrderRefunds(MerchantId(1), number("A"), after.map(number));
-        match shop.ledger.answer(&query) {
+        match shop.ledger.answer(&query, Timestamp(shop.now)) {
             Reply::Refunds { page, has_more } => {
                 (page.iter().map(|view| view.refund_no.to_string()).collect::<Vec<_>>(), has_more)
             }

@@ -156,7 +156,7 @@ fn a_bank_refunds_as_void_on_the_day() {
     assert_eq!(shop.refused(&late), Rejection::ChannelBlackout);
     assert_eq!(shop.refused(&refund(2001, "R3", "A3", 7000)), Rejection::ChannelBlackout);
     shop.now = NOON + 12 * HOUR;
-    assert_eq!(shop.done(&cut(SUNDAY.plus_days(1))), Receipt::Date { resubmitted: 1 });
+    assert_eq!(shop.done(&cut(SUNDAY.plus_days(1))), Receipt::Date { closed: SUNDAY, resubmitted: 1 });
     let sent = shop.refund_view(2001, "R2");
     assert_eq!((sent.state, sent.sent_as, sent.attempts), (RefundState::Processing, SentAs::Refund, 2));
     shop.succeed(2001, "R2");
@@ -220,7 +220,7 @@ fn retries_and_repeats() {
     shop.refund(1001, "RB", "B1", 800);
     assert_eq!(shop.fail(1001, "RB"), RefundState::Held);
     assert_eq!((shop.order(1001, "B1").refundable, shop.pending(1001)), (0, 0));
-    assert_eq!(shop.done(&cut(SUNDAY.plus_days(1))), Receipt::Date { resubmitted: 1 });
+    assert_eq!(shop.done(&cut(SUNDAY.plus_days(1))), Receipt::Date { closed: SUNDAY, resubmitted: 1 });
     let sent = shop.refund_view(1001, "RB");
     assert_eq!((sent.state, sent.attempts), (processing, 2));
     shop.succeed(1001, "RB");
@@ -290,7 +290,7 @@ fn the_largest_amounts() {
     let above = Command::Payment(payment(1001, "BIG", wechat, AMOUNT_MAX + 1));
     assert_eq!(shop.refused(&above), Rejection::InvalidRequest);
     // The last payment that fits, and the first that does not.
-    let fits = u64::MAX / AMOUNT_MAX;
+    let fits = BALANCE_MAX / AMOUNT_MAX;
     for n in 1..fits {
         shop.done(&Command::Payment(payment(1001, &format!("T{n}"), wechat, AMOUNT_MAX)));
     }

@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
-use suanpan_core::{Reply, Request};
+use suanpan_core::{Rejection, Reply, Request};
 use suanpan_wal::Lsn;
 
 /// The most requests in one batch.
 pub const BATCH_REQUESTS_MAX: usize = 8_190;
 
-/// Requests that one caller sends to one shard together. They are decided in order, with nothing in between.
+/// Up to so many requests of one batch are decided with nothing in between, also no meeting of all shards.
+pub const BATCH_TOGETHER_MAX: usize = 16;
+
+/// Requests that one caller sends to one shard together. They are decided in order, and no other batch comes in between.
+/// A batch of more than [`BATCH_TOGETHER_MAX`] may be interrupted by what concerns all shards: a transfer, a day cut.
 pub struct Batch {
     /// 1..=[`BATCH_REQUESTS_MAX`] of them, each for a merchant of that shard (or for no merchant).
     pub requests: Vec<Request>,
@@ -18,6 +22,14 @@ pub struct Batch {
     pub token: u64,
     /// Who waits for it.
     pub caller: Arc<dyn Caller>,
+}
+
+/// A batch that did not get in; nothing was changed by it.
+pub struct Refused {
+    /// `Overloaded` or `Unknown`.
+    pub why: Rejection,
+    /// The batch, given back.
+    pub batch: Batch,
 }
 
 /// A batch that was decided, when everything that its replies say is durable.

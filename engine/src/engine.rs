@@ -1,102 +1,33 @@
-//! The engine: shards, gates and log, started, fed, asked and stopped together.
+//! The engine: shards, chair, gates and log, started, fed, asked and stopped together.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use suanpan_core::{
-    ChannelTerms, Command, Date, MerchantId, RawTotals, Rejection, Reply, SetDate, ShardTotals, Timestamp,
+    Command, Currency, Ledger, MerchantId, RawTotals, Rejection, Reply, Request, SetDate, ShardTotals,
+    SweepItem, Timestamp,
 };
-use suanpan_wal::{Backend, FolderLock, Hooks, Log, LogConfig, LogHandle, LogState, Lsn, Recovery, Writer};
+use suanpan_wal::{FolderLock, Hooks, Log, LogHandle, LogState, Lsn, Recovery, Writer};
 
-use crate::batch::{BATCH_REQUESTS_MAX, Batch, Caller, Completed};
+use crate::answer::Asker;
+use crate::batch::{Batch, Caller, Completed, Refused};
+use crate::chair::{Chair, MOTIONS_MAX, answer_what_is_left};
 use crate::clock::Clock;
+use crate::config::{EngineConfig, RECORD_BYTES_MIN, SHARDS_MAX};
 use crate::error::EngineError;
-use crate::gate::{Gate, GateKeeper, Waiting};
+use crate::expiry::Expiry;
+use crate::follow::Follower;
+use crate::gate::{Gate, GateKeeper};
 use crate::group::GroupWriter;
-use crate::meeting::{Invitation, Meeting};
+use crate::holds::{HoldTimes, Holds};
+use crate::motion::{Motion, What, unknown};
+use crate::ports::{Port, Ports};
 use crate::queue::{Pushed, Queue};
 use crate::replay::{Replayed, replay};
-use crate::shard::{Journal, Shard, Work, answer_what_is_left};
-
-/// The most shards: more than the cores of any one machine this is meant for.
-pub const SHARDS_MAX: u16 = 64;
-
-/// A record holds the largest command, a channel with all the steps of its time zone, several times over.
-const RECORD_BYTES_MIN: usize = 60 * 1024;
-
-/// A writer's part of a segment, header included.
-const RECORD_PART_MIN: u64 = 64 * 1024;
-const _: () = assert!(RECORD_BYTES_MIN + 1024 <= RECORD_PART_MIN as usize);
-
-/// How an engine is set up.
-#[derive(Debug, Clone)]
-pub struct EngineConfig {
-    /// The data folder; made if it is not there.
-    pub dir: PathBuf,
-    /// Shards, each a thread: 1..=[`SHARDS_MAX`]. May change from start to start.
-    pub shards: u16,
-    /// Where the books of an empty data folder begin.
-    pub first_date: Date,
-    /// Bytes of one log segment in a new folder: a power of two, 64 KiB to 1 GiB. A folder keeps the size it was made
-    /// with.
-    pub segment_bytes: u64,
-    /// Batches that may wait in one shard's queue.
-    pub queue_batches: usize,
-    /// Requests that one shard may owe an answer to; more are `overloaded`.
-    pub outstanding_requests_max: usize,
-    /// Free disk space below which the log takes nothing more, in bytes.
-    pub reserve_bytes: u64,
-    /// How records get to the log's files; may change from start to start.
-    pub backend: Backend,
-}
-
-impl EngineConfig {
-    /// The defaults, for a folder: a shard a core, 64 MiB segments, a quarter of a million requests in flight.
-    #[must_use]
-    pub fn new(dir: impl Into<PathBuf>, first_date: Date) -> Self {
-        let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self {
-            dir: dir.into(),
-            shards: u16::try_from(cores).unwrap_or(SHARDS_MAX).min(SHARDS_MAX),
-            first_date,
-            segment_bytes: 64 << 20,
-            queue_batches: 4_096,
-            outstanding_requests_max: 256 * 1_024,
-            reserve_bytes: 256 << 20,
-            backend: LogConfig::new("").backend,
-        }
-    }
-
-    /// Whether segments of that size hold a record of every writer: each may take a quarter of its part of a segment,
-    /// and there are two more writers than shards.
-    fn check_segments(&self, segment_bytes: u64) -> Result<(), EngineError> {
-        if segment_bytes / 4 / (u64::from(self.shards) + 2) >= RECORD_PART_MIN {
-            return Ok(());
-        }
-        let given = format!("{segment_bytes} for {} shards", self.shards);
-        let bounds = "at least 256 KiB for each shard and two more";
-        Err(EngineError::Setting { what: "the size of a segment", bounds, given })
-    }
-
-    fn check(&self) -> Result<(), EngineError> {
-        let refuse = |what, bounds, given: String| Err(EngineError::Setting { what, bounds, given });
-        if !(1..=SHARDS_MAX).contains(&self.shards) {
-            return refuse("shards", "1 to 64", self.shards.to_string());
-        }
-        self.check_segments(self.segment_bytes)?;
-        if self.queue_batches == 0 {
-            return refuse("queue_batches", "at least 1", self.queue_batches.to_string());
-        }
-        if self.outstanding_requests_max < BATCH_REQUESTS_MAX {
-            let given = self.outstanding_requests_max.to_string();
-            return refuse("outstanding_requests_max", "at least one full batch, 8190", given);
-        }
-        Ok(())
-    }
-}
+use crate::shard::{Journal, Shard};
 
 /// Whether an engine takes commands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,50 +54,42 @@ pub struct Recovered {
     pub clean: bool,
 }
 
-/// A batch that did not get in; nothing was changed by it.
-pub struct Refused {
-    /// `Overloaded` or `Unknown`.
-    pub why: Rejection,
-    /// The batch, given back.
-    pub batch: Batch,
-}
-
 /// The running core: see the crate's page.
 pub struct Engine {
-    ports: Vec<Port>,
-    control: Mutex<Control>,
+    pub(crate) ports: Arc<Ports>,
+    /// Where what concerns all shards is brought before them.
+    motions: Arc<Queue<Motion>>,
+    motions_gate: Arc<Gate>,
     clock: Arc<Clock>,
     handle: LogHandle,
-    failed: Arc<OnceLock<String>>,
+    holds: Arc<Holds>,
     /// What ends with the engine; taken by whoever stops it first.
     running: Mutex<Option<Running>>,
-    outstanding_requests_max: usize,
+    /// Held by the one run that is under way.
+    pub(crate) runs: Mutex<()>,
     recovered: Recovered,
+    dir: PathBuf,
     _lock: FolderLock,
 }
 
-/// The threads of a running engine.
+/// The threads of a running engine, in the order in which they end.
 struct Running {
+    expiry: Expiry,
+    chair: JoinHandle<()>,
     shards: Vec<JoinHandle<()>>,
     log: Log,
 }
 
-/// The way into one shard.
-struct Port {
-    queue: Arc<Queue<Work>>,
-    gate: Arc<Gate>,
-}
-
-/// What only one meeting at a time may touch.
-struct Control {
-    writer: Writer,
-    gate: Arc<Gate>,
-    group: GroupWriter,
+/// What all threads are started with.
+struct Parts {
+    config: EngineConfig,
+    handle: LogHandle,
+    clock: Arc<Clock>,
+    holds: Arc<Holds>,
+    /// One for each shard, and the chair's.
+    gates: Vec<Arc<Gate>>,
     last: Lsn,
 }
-
-/// How long a meeting tries to get into a full queue.
-const INVITE_FOR: Duration = Duration::from_secs(5);
 
 impl Engine {
     /// Opens the data folder, replays its log and starts the shards. `on_failure` is called once, from any
@@ -182,13 +105,7 @@ impl Engine {
         config.check()?;
         let begun = Instant::now();
         let lock = FolderLock::acquire(&config.dir)?;
-        let recovery = Recovery::open(LogConfig {
-            streams: config.shards,
-            segment_size: config.segment_bytes,
-            reserve_bytes: config.reserve_bytes,
-            backend: config.backend,
-            ..LogConfig::new(config.dir.join("log"))
-        })?;
+        let recovery = Recovery::open(config.log())?;
         // The size that the folder was made with, if it was.
         config.check_segments(recovery.segment_size())?;
         let Replayed { ledgers, commands } = replay(&recovery, config.shards, seed())?;
@@ -201,34 +118,18 @@ impl Engine {
         };
         let gates: Vec<Arc<Gate>> = (0..=config.shards).map(|_| Arc::new(Gate::new())).collect();
         let failed = Arc::new(OnceLock::new());
-        let (log, mut writers) = recovery.start(hooks(&gates, failed.clone(), on_failure))?;
-        let handle = log.handle();
-        let last = log.durable();
-        // The last of the writers is the one for all shards; so is the last gate.
-        let (Some(writer), Some(gate)) = (writers.pop(), gates.last().cloned()) else {
-            unreachable!("the log gives one writer more than it has streams");
+        let (log, writers) = recovery.start(hooks(&gates, failed.clone(), on_failure))?;
+        let parts = Parts {
+            config: config.clone(),
+            handle: log.handle(),
+            clock: Arc::new(if config.dev_clock { Clock::kept_in(&config.dir) } else { Clock::default() }),
+            holds: Arc::new(Holds::new()),
+            gates,
+            last: log.durable(),
         };
-        assert_eq!(writers.len(), ledgers.len());
-        let control = Mutex::new(Control { writer, gate, group: GroupWriter::new(1 << 16), last });
-        let mut engine = Self {
-            ports: Vec::new(),
-            control,
-            clock: Arc::new(Clock::default()),
-            handle,
-            failed,
-            running: Mutex::new(None),
-            outstanding_requests_max: config.outstanding_requests_max,
-            recovered,
-            _lock: lock,
-        };
-        let mut running = Running { shards: Vec::new(), log };
-        for ((ledger, writer), gate) in ledgers.into_iter().zip(writers).zip(gates) {
-            let journal = Journal::new(writer, last);
-            running.shards.push(engine.start_shard(ledger, journal, gate, config.queue_batches)?);
-        }
-        engine.running = Mutex::new(Some(running));
+        let engine = parts.start(ledgers, writers, failed, log, recovered, lock)?;
         if commands == 0 {
-            let begun = engine.set_date(SetDate { date: config.first_date, cut: false });
+            let begun = engine.command_all(Command::SetDate(SetDate { date: config.first_date, cut: false }));
             if let Reply::Rejected(rejection, _) = begun {
                 return Err(EngineError::Begin(rejection.code()));
             }
@@ -236,43 +137,16 @@ impl Engine {
         Ok(engine)
     }
 
-    fn start_shard(
-        &mut self,
-        ledger: suanpan_core::Ledger,
-        journal: Journal,
-        gate: Arc<Gate>,
-        queue_batches: usize,
-    ) -> Result<JoinHandle<()>, EngineError> {
-        let id = u16::try_from(self.ports.len()).unwrap_or(SHARDS_MAX);
-        let queue = Arc::new(Queue::new(queue_batches));
-        let shard = Shard {
-            id,
-            ledger,
-            queue: queue.clone(),
-            gate: gate.clone(),
-            log: self.handle.clone(),
-            clock: self.clock.clone(),
-            journal,
-            waiting: Vec::new(),
-        };
-        let thread = thread::Builder::new()
-            .name(format!("shard-{id}"))
-            .spawn(move || shard.run())
-            .map_err(EngineError::Thread)?;
-        self.ports.push(Port { queue, gate });
-        Ok(thread)
-    }
-
     /// How many shards there are.
     #[must_use]
     pub fn shards(&self) -> u16 {
-        u16::try_from(self.ports.len()).unwrap_or(SHARDS_MAX)
+        self.ports.shards()
     }
 
     /// The shard in which a merchant lives.
     #[must_use]
     pub fn shard_of(&self, merchant: MerchantId) -> u16 {
-        merchant.shard(self.shards())
+        self.ports.shard_of(merchant)
     }
 
     /// Hands a batch to a shard; its caller gets the replies when they are durable.
@@ -283,51 +157,106 @@ impl Engine {
     /// # Panics
     /// When there is no such shard, or the batch is empty or too large.
     pub fn submit(&self, shard: u16, batch: Batch) -> Result<(), Refused> {
-        let requests = batch.requests.len();
-        assert!((1..=BATCH_REQUESTS_MAX).contains(&requests), "a batch of {requests} requests");
-        let port = &self.ports[usize::from(shard)];
-        if !port.gate.enter(requests, self.outstanding_requests_max) {
-            return Err(Refused { why: Rejection::Overloaded, batch });
-        }
-        match port.queue.push(Work::Batch(batch)) {
-            Ok(Pushed::InTime) => Ok(()),
-            Ok(Pushed::Late) => {
-                answer_what_is_left(&port.queue, &port.gate, shard);
-                Ok(())
-            }
-            Err(Work::Batch(batch)) => {
-                port.gate.leave(requests);
-                let why =
-                    if self.failed.get().is_some() { Rejection::Unknown } else { Rejection::Overloaded };
-                Err(Refused { why, batch })
-            }
-            Err(Work::Meet(_)) => unreachable!("a batch was pushed"),
-        }
+        self.ports.submit(shard, batch)
     }
 
-    /// Makes or changes a channel on every shard, at one point of the log. Blocks until it is durable.
-    #[must_use]
-    pub fn put_channel(&self, terms: Box<ChannelTerms>) -> Reply {
-        self.command_all(Command::PutChannel(terms), |_| true)
+    /// Hands over a command that concerns all shards ([`Command::merchant`] is `None`): it is decided and applied by all of
+    /// them at one point of the log. The caller gets the command back with one reply, the number of shards for the shard
+    /// that decided. Never waits.
+    ///
+    /// # Errors
+    /// When it is no such command, too many of them wait already, or the engine ends. Nothing was changed then.
+    pub fn submit_all(&self, command: Command, token: u64, caller: Arc<dyn Caller>) -> Result<(), Rejection> {
+        if command.merchant().is_some() || command.is_internal() {
+            return Err(Rejection::InvalidRequest);
+        }
+        self.propose(Motion { what: What::Command(command), token, caller })
     }
 
-    /// Begins the books at a date, or cuts the day, on every shard at one point of the log. Blocks until it is
+    /// Carries out a command that concerns all shards, as [`Engine::submit_all`], and waits until what came of it is
     /// durable.
-    #[must_use = "the date may have been refused"]
-    pub fn set_date(&self, set: SetDate) -> Reply {
-        self.command_all(Command::SetDate(set), |totals| set.cut || !totals.iter().any(|t| t.orders > 0))
+    #[must_use = "the command may have been refused"]
+    pub fn command_all(&self, command: Command) -> Reply {
+        if command.merchant().is_some() || command.is_internal() {
+            return Reply::Rejected(Rejection::InvalidRequest, None);
+        }
+        self.decide_all(command)
+    }
+
+    /// As [`Engine::command_all`], for what the engine itself sends too.
+    pub(crate) fn decide_all(&self, command: Command) -> Reply {
+        if let Err(field) = command.check() {
+            return Reply::Rejected(Rejection::InvalidRequest, Some(field));
+        }
+        match self.bring(What::Command(command)) {
+            Ok(completed) => completed.replies.into_iter().next().unwrap_or(unknown()),
+            Err(why) => Reply::Rejected(why, None),
+        }
+    }
+
+    /// Sweeps what these owners accrued in all shards, and says what each got.
+    ///
+    /// # Errors
+    /// Why nothing was swept, or whether anything was is not known.
+    pub(crate) fn sweep_owners(
+        &self,
+        owners: Vec<(MerchantId, Currency)>,
+    ) -> Result<Vec<SweepItem>, Rejection> {
+        let completed = self.bring(What::Sweep(owners))?;
+        if let Some(Reply::Rejected(why, _)) = completed.replies.first() {
+            return Err(*why);
+        }
+        match completed.requests.into_iter().next() {
+            Some(Request::Command(Command::Sweep(items))) => Ok(*items),
+            _ => Err(Rejection::Unknown),
+        }
     }
 
     /// The totals of all shards at one point of the log, and that point. Blocks until it is durable; `None`
     /// when a shard does not answer.
     #[must_use]
     pub fn totals(&self) -> Option<(Vec<ShardTotals>, Lsn)> {
-        let control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
-        let meeting = self.meet()?;
-        let until = meeting.last().unwrap_or_default().max(control.last);
-        // The shards go on before the sync is waited for.
-        let totals = meeting.dissolve().into_iter().map(|arrival| arrival.totals.named()).collect();
-        self.wait_durable(&control.gate, until).then_some((totals, until))
+        let place = Arc::new(OnceLock::new());
+        let completed = self.bring(What::Totals(place.clone())).ok()?;
+        if let Some(Reply::Rejected(..)) = completed.replies.first() {
+            return None;
+        }
+        // Accounts get their names here, where nobody waits for it but whoever asked.
+        let parts: &Vec<RawTotals> = place.get()?;
+        Some((parts.iter().cloned().map(RawTotals::named).collect(), completed.as_of))
+    }
+
+    /// Brings a motion before all shards and waits until what came of it is durable.
+    fn bring(&self, what: What) -> Result<Completed, Rejection> {
+        let (caller, answer) = Asker::new();
+        self.propose(Motion { what, token: 0, caller })?;
+        answer.wait().ok_or(Rejection::Unknown)
+    }
+
+    /// Hands a motion to the chair, which answers it; never waits.
+    fn propose(&self, motion: Motion) -> Result<(), Rejection> {
+        if !self.motions_gate.enter(1, MOTIONS_MAX) {
+            return Err(Rejection::Overloaded);
+        }
+        match self.motions.push(motion) {
+            Ok(Pushed::InTime) => Ok(()),
+            Ok(Pushed::Late) => {
+                answer_what_is_left(&self.motions, &self.motions_gate, self.shards());
+                Ok(())
+            }
+            Err(_) => {
+                self.motions_gate.leave(1);
+                Err(if self.ports.failure().is_some() { Rejection::Unknown } else { Rejection::Overloaded })
+            }
+        }
+    }
+
+    /// Follows what happens, from the beginning of the log on.
+    ///
+    /// # Errors
+    /// When the log's files cannot be read.
+    pub fn follow(&self) -> Result<Follower, EngineError> {
+        Follower::of_running(&self.dir, self.handle.clone())
     }
 
     /// The clock that stamps what is decided.
@@ -354,17 +283,23 @@ impl Engine {
         self.handle.syncs()
     }
 
+    /// How long shards stood still for what concerns all of them.
+    #[must_use]
+    pub fn holds(&self) -> HoldTimes {
+        self.holds.read()
+    }
+
     /// Requests that were taken and are not answered, over all shards.
     #[must_use]
     pub fn outstanding(&self) -> usize {
-        self.ports.iter().map(|port| port.gate.outstanding()).sum()
+        self.ports.outstanding() + self.motions_gate.outstanding()
     }
 
     /// Whether it takes commands.
     #[must_use]
     pub fn health(&self) -> Health {
-        if let Some(reason) = self.failed.get() {
-            return Health::Failed(reason.clone());
+        if let Some(reason) = self.ports.failure() {
+            return Health::Failed(reason.to_owned());
         }
         match self.handle.state() {
             LogState::Running => Health::Ready,
@@ -379,142 +314,135 @@ impl Engine {
     /// # Errors
     /// When the log failed: then what was not answered is unknown.
     pub fn stop(&self) -> Result<(), String> {
-        let Some(running) = self.running.lock().unwrap_or_else(PoisonError::into_inner).take() else {
-            return Ok(());
-        };
-        for port in &self.ports {
-            port.queue.close();
-        }
-        for shard in running.shards {
-            // A shard that panicked has poisoned the log, and says so below.
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(running) = running else { return Ok(()) };
+        let log = self.end(running);
+        log.stop().map_err(|error| error.to_string())?;
+        self.ports.failure().map_or(Ok(()), |reason| Err(reason.to_owned()))
+    }
+
+    /// Ends all threads but the log's: each when nobody asks it anything any more.
+    fn end(&self, running: Running) -> Log {
+        let Running { expiry, chair, shards, log } = running;
+        expiry.end();
+        self.motions.close();
+        // A thread that panicked has poisoned the log, and that is said elsewhere.
+        let _ = chair.join();
+        self.ports.close();
+        for shard in shards {
             let _ = shard.join();
         }
-        running.log.stop().map_err(|error| error.to_string())?;
-        self.failed.get().map_or(Ok(()), |reason| Err(reason.clone()))
+        log
     }
-
-    fn meet(&self) -> Option<Meeting> {
-        let until = Instant::now() + INVITE_FOR;
-        Meeting::call(self.shards(), |shard, invitation| self.invite(shard, invitation, until))
-    }
-
-    fn invite(&self, shard: u16, invitation: Invitation, until: Instant) -> bool {
-        let port = &self.ports[usize::from(shard)];
-        let mut work = Work::Meet(invitation);
-        loop {
-            match port.queue.push(work) {
-                Ok(Pushed::InTime) => return true,
-                Ok(Pushed::Late) => {
-                    answer_what_is_left(&port.queue, &port.gate, shard);
-                    return false;
-                }
-                Err(back) => work = back,
-            }
-            if port.queue.is_closed() || self.failed.get().is_some() || Instant::now() > until {
-                return false;
-            }
-            thread::yield_now();
-        }
-    }
-
-    /// Carries out a command on all shards, if what they know allows it.
-    fn command_all(&self, command: Command, allowed: impl FnOnce(&[RawTotals]) -> bool) -> Reply {
-        let refused = |rejection| Reply::Rejected(rejection, None);
-        if let Err(field) = command.check() {
-            return Reply::Rejected(Rejection::InvalidRequest, Some(field));
-        }
-        let mut control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(meeting) = self.meet() else {
-            return refused(Rejection::Overloaded);
-        };
-        let totals: Vec<RawTotals> = meeting.arrivals.iter().map(|a| a.totals.clone()).collect();
-        let Some(date) = totals.first().map(|t| t.accounting_date) else {
-            return refused(Rejection::Unknown);
-        };
-        let later = match &command {
-            Command::SetDate(set) if set.cut => set.date > date,
-            _ => true,
-        };
-        if !later || !allowed(&totals) {
-            return refused(Rejection::DateNotLater);
-        }
-        let permit = match control.writer.admit() {
-            Ok(permit) => permit,
-            Err(suanpan_wal::AdmitError::ReadOnly) => return refused(Rejection::ReadOnly),
-            Err(_) => return refused(Rejection::Unknown),
-        };
-        let now = self.clock.now();
-        let Control { writer, gate, group, last } = &mut *control;
-        group.push(&command);
-        let end = writer.append(permit, group.seal(now, date));
-        group.clear();
-        *last = end;
-        let replies = meeting.decide(command, now, end);
-        if replies.len() == self.ports.len() && self.wait_durable(gate, end) {
-            merge(replies)
-        } else {
-            refused(Rejection::Unknown)
-        }
-    }
-
-    /// Waits behind the control's own gate until the log is durable up to `until`; false when it failed.
-    fn wait_durable(&self, gate: &Gate, until: Lsn) -> bool {
-        let (done_in, done_out) = sync_channel(1);
-        let completed =
-            Completed { token: 0, shard: self.shards(), requests: vec![], replies: vec![], as_of: until };
-        let waiting = Waiting { until, batches: vec![(Arc::new(Signal(done_in)), completed)] };
-        if gate.push(waiting).is_err() {
-            return false;
-        }
-        self.handle.wake();
-        // A log that has ended opens no gate any more; what it had made durable by then holds.
-        if matches!(self.handle.state(), LogState::Poisoned | LogState::Stopped) {
-            gate.fail();
-        }
-        done_out.recv().is_ok() && self.handle.durable() >= until
-    }
-}
-
-/// Wakes the one that waits for a meeting's record.
-struct Signal(SyncSender<()>);
-
-impl Caller for Signal {
-    fn complete(&self, _: Completed) {
-        // Nobody waits any more only if the whole engine is gone.
-        let _ = self.0.send(());
-    }
-}
-
-/// One reply out of those of all shards. They are alike but for what each shard counts by itself.
-fn merge(replies: Vec<Reply>) -> Reply {
-    use suanpan_core::Receipt;
-    replies
-        .into_iter()
-        .reduce(|all, one| match (all, one) {
-            (
-                Reply::Done(Receipt::Date { closed, resubmitted: a }),
-                Reply::Done(Receipt::Date { closed: same, resubmitted: b }),
-            ) if closed == same => Reply::Done(Receipt::Date { closed, resubmitted: a + b }),
-            (all, one) => {
-                assert_eq!(all, one, "shards that part on a command for all of them");
-                all
-            }
-        })
-        .unwrap_or(Reply::Rejected(Rejection::Unknown, None))
 }
 
 impl Drop for Engine {
     /// Ends the threads; what was not answered is as after a crash.
     fn drop(&mut self) {
-        for port in &self.ports {
-            port.queue.close();
-        }
-        if let Some(running) = self.running.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
-            for shard in running.shards {
-                let _ = shard.join();
-            }
+        let running = self.running.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(running) = running {
+            drop(self.end(running));
         }
     }
+}
+
+impl Parts {
+    /// Starts all threads.
+    fn start(
+        self,
+        ledgers: Vec<Ledger>,
+        mut writers: Vec<Writer>,
+        failed: Arc<OnceLock<String>>,
+        log: Log,
+        recovered: Recovered,
+        lock: FolderLock,
+    ) -> Result<Engine, EngineError> {
+        // The last of the writers is the one for all shards; so is the last gate.
+        let (Some(writer), Some(motions_gate)) = (writers.pop(), self.gates.last().cloned()) else {
+            unreachable!("the log gives one writer more than it has streams");
+        };
+        assert_eq!(writers.len(), ledgers.len());
+        let mut ports = Vec::with_capacity(ledgers.len());
+        let mut shards = Vec::with_capacity(ledgers.len());
+        for ((ledger, writer), gate) in ledgers.into_iter().zip(writers).zip(&self.gates) {
+            let (port, thread) = self.shard(ledger, writer, gate.clone(), ports.len())?;
+            ports.push(port);
+            shards.push(thread);
+        }
+        let ports = Arc::new(Ports::new(ports, self.config.outstanding_requests_max, failed));
+        let motions = Arc::new(Queue::new(MOTIONS_MAX));
+        let chair = self.chair(motions.clone(), ports.clone(), motions_gate.clone(), writer)?;
+        let expiry = Expiry::start(ports.clone(), &self.clock)?;
+        let running = Mutex::new(Some(Running { expiry, chair, shards, log }));
+        let Self { config, handle, clock, holds, .. } = self;
+        let runs = Mutex::new(());
+        Ok(Engine {
+            ports,
+            motions,
+            motions_gate,
+            clock,
+            handle,
+            holds,
+            running,
+            runs,
+            recovered,
+            dir: config.dir,
+            _lock: lock,
+        })
+    }
+
+    fn shard(
+        &self,
+        ledger: Ledger,
+        writer: Writer,
+        gate: Arc<Gate>,
+        id: usize,
+    ) -> Result<(Port, JoinHandle<()>), EngineError> {
+        let id = u16::try_from(id).unwrap_or(SHARDS_MAX);
+        let queue = Arc::new(Queue::new(self.config.queue_batches));
+        let shard = Shard {
+            id,
+            shards: self.config.shards,
+            ledger,
+            queue: queue.clone(),
+            gate: gate.clone(),
+            log: self.handle.clone(),
+            clock: self.clock.clone(),
+            now: Timestamp::default(),
+            journal: Journal::new(writer, self.last),
+            holds: self.holds.clone(),
+            waiting: Vec::new(),
+        };
+        let thread = spawn(&format!("shard-{id}"), move || shard.run())?;
+        Ok((Port { queue, gate }, thread))
+    }
+
+    fn chair(
+        &self,
+        queue: Arc<Queue<Motion>>,
+        ports: Arc<Ports>,
+        gate: Arc<Gate>,
+        writer: Writer,
+    ) -> Result<JoinHandle<()>, EngineError> {
+        assert!(writer.record_max() >= RECORD_BYTES_MIN);
+        let chair = Chair {
+            queue,
+            ports,
+            gate,
+            log: self.handle.clone(),
+            clock: self.clock.clone(),
+            writer,
+            group: GroupWriter::new(RECORD_BYTES_MIN),
+            last: self.last,
+            table: VecDeque::new(),
+        };
+        spawn("chair", move || chair.run())
+    }
+}
+
+/// Starts a thread of the engine's.
+pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, EngineError> {
+    thread::Builder::new().name(name.to_owned()).spawn(body).map_err(EngineError::Thread)
 }
 
 /// What the log calls from its own threads.

@@ -10,10 +10,14 @@
 //! finds the item, or the producer's look comes after the flag was raised, and it unparks. `unpark` leaves a
 //! token behind, so a wake that comes before the park is not lost either.
 //!
+//! Beside the items there is a *slot* for one thing that does not wait behind them: a call to a meeting. A flag says that
+//! it may be full, so that the consumer, which looks between any two pieces of its work, pays one load when it is not.
+//!
 //! Closing has the same shape: the consumer ends when it has seen the queue closed *and then* empty, so a producer
 //! whose item came too late for that sees it closed after its push, and is told ([`Pushed::Late`]): what is inside
 //! then is its own to take out and answer.
 
+use std::convert::Infallible;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::thread::{self, Thread};
@@ -30,15 +34,18 @@ pub(crate) enum Pushed {
     Late,
 }
 
-/// A bounded queue into one thread.
-pub(crate) struct Queue<T> {
+/// A bounded queue of `T` into one thread, and a slot for a `C` that goes before them.
+pub(crate) struct Queue<T, C = Infallible> {
     items: ArrayQueue<T>,
+    slot: ArrayQueue<C>,
+    /// Raised after something was put into the slot.
+    called: CachePadded<AtomicBool>,
     asleep: CachePadded<AtomicBool>,
     closed: AtomicBool,
     consumer: OnceLock<Thread>,
 }
 
-impl<T> Queue<T> {
+impl<T, C> Queue<T, C> {
     /// A queue of at most `depth` items.
     ///
     /// # Panics
@@ -46,6 +53,8 @@ impl<T> Queue<T> {
     pub(crate) fn new(depth: usize) -> Self {
         Self {
             items: ArrayQueue::new(depth),
+            slot: ArrayQueue::new(1),
+            called: CachePadded::new(AtomicBool::new(false)),
             asleep: CachePadded::new(AtomicBool::new(false)),
             closed: AtomicBool::new(false),
             consumer: OnceLock::new(),
@@ -63,6 +72,29 @@ impl<T> Queue<T> {
         Ok(if self.is_closed() { Pushed::Late } else { Pushed::InTime })
     }
 
+    /// Puts a call into the slot and wakes the consumer, or gives the call back when the slot is full or the queue closed.
+    pub(crate) fn call(&self, call: C) -> Result<Pushed, C> {
+        if self.is_closed() {
+            return Err(call);
+        }
+        self.slot.push(call)?;
+        // Release: whoever sees the flag finds what is in the slot.
+        self.called.store(true, Ordering::Release);
+        fence(Ordering::SeqCst);
+        self.wake();
+        Ok(if self.is_closed() { Pushed::Late } else { Pushed::InTime })
+    }
+
+    /// Takes what is in the slot; one load when nothing is.
+    #[inline]
+    pub(crate) fn take_call(&self) -> Option<C> {
+        // A swap, so that what was put in before the flag that it takes down is seen.
+        if self.called.load(Ordering::Relaxed) && self.called.swap(false, Ordering::AcqRel) {
+            return self.slot.pop();
+        }
+        None
+    }
+
     /// Whether it takes nothing more.
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::SeqCst)
@@ -73,14 +105,14 @@ impl<T> Queue<T> {
         self.items.pop()
     }
 
-    /// Sleeps until there may be an item. False when the queue was closed and is empty: the consumer is done.
+    /// Sleeps until there may be an item or a call. False when the queue was closed and is empty: the consumer is done.
     pub(crate) fn wait(&self) -> bool {
         self.consumer.get_or_init(thread::current);
         self.asleep.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         // Closed first, empty second: see the top of the file.
         let closed = self.is_closed();
-        if self.items.is_empty() {
+        if self.items.is_empty() && self.slot.is_empty() {
             if closed {
                 return false;
             }
@@ -114,7 +146,7 @@ mod tests {
 
     #[test]
     fn full_and_closed_are_answers() {
-        let queue = Queue::new(1);
+        let queue = Queue::<u8>::new(1);
         assert_eq!(queue.push(1), Ok(Pushed::InTime));
         assert_eq!(queue.push(2), Err(2));
         assert_eq!(queue.pop(), Some(1));
@@ -127,7 +159,7 @@ mod tests {
     #[test]
     fn nothing_is_lost_between_threads() {
         const EACH: u64 = 20_000;
-        let queue = Arc::new(Queue::new(64));
+        let queue = Arc::new(Queue::<u64, u64>::new(64));
         let producers: Vec<_> = (0..3)
             .map(|_| {
                 let queue = queue.clone();
@@ -141,23 +173,39 @@ mod tests {
                 })
             })
             .collect();
-        let consumer = thread::spawn({
+        let caller = thread::spawn({
             let queue = queue.clone();
             move || {
-                let mut sum = 0;
-                loop {
-                    match queue.pop() {
-                        Some(item) => sum += item,
-                        None if queue.wait() => {}
-                        None => return sum,
+                for mut call in 1..=EACH {
+                    while let Err(back) = queue.call(call) {
+                        call = back;
+                        thread::yield_now();
                     }
                 }
             }
         });
-        for producer in producers {
+        let consumer = thread::spawn({
+            let queue = queue.clone();
+            move || {
+                let (mut sum, mut calls) = (0, 0);
+                loop {
+                    if let Some(call) = queue.take_call() {
+                        calls += call;
+                        continue;
+                    }
+                    match queue.pop() {
+                        Some(item) => sum += item,
+                        None if queue.wait() => {}
+                        None => return (sum, calls),
+                    }
+                }
+            }
+        });
+        for producer in producers.into_iter().chain([caller]) {
             producer.join().unwrap();
         }
         queue.close();
-        assert_eq!(consumer.join().unwrap(), 3 * EACH * (EACH + 1) / 2);
+        let all = EACH * (EACH + 1) / 2;
+        assert_eq!(consumer.join().unwrap(), (3 * all, all));
     }
 }

@@ -1,12 +1,17 @@
 //! From the log to the ledgers: every shard's thread reads the log and applies what is its own.
 //!
-//! A replay must do exactly what the first run did. That every logged command of a merchant changes the state again,
-//! and under the same accounting date, is checked here. A command for all shards is in the log before any of them
-//! has decided it, so that it may have changed nothing then; it does so again.
+//! A replay must do exactly what the first run did. Checked here is that
+//! - every record finds the accounting date it was decided under;
+//! - every logged command of a merchant changes the state again;
+//! - commands for all shards are in records for all shards, and only they;
+//! - in the end all shards have one date, and their books together are zero.
+//!
+//! What a command for all shards changes in one shard may be nothing: it has no part in it.
 
+use std::collections::BTreeMap;
 use std::thread;
 
-use suanpan_core::{Command, Date, Key, Ledger, Timestamp};
+use suanpan_core::{Command, Currency, Date, Key, Ledger, Timestamp};
 use suanpan_wal::{Lsn, RecordRef, Recovery, STREAM_ALL};
 
 use crate::error::EngineError;
@@ -45,7 +50,27 @@ pub(crate) fn replay(recovery: &Recovery, shards: u16, seed: u64) -> Result<Repl
         replayed.ledgers.push(ledger);
         replayed.commands += commands;
     }
+    check_whole(&replayed.ledgers).map_err(|what| EngineError::Diverged { lsn: recovery.end(), what })?;
     Ok(replayed)
+}
+
+/// What must hold of all shards together.
+fn check_whole(ledgers: &[Ledger]) -> Result<(), String> {
+    let mut sums: BTreeMap<Currency, i128> = BTreeMap::new();
+    for ledger in ledgers {
+        for (currency, _, balance) in ledger.totals().accounts {
+            *sums.entry(currency).or_default() += balance;
+        }
+    }
+    if let Some((currency, sum)) = sums.into_iter().find(|(_, sum)| *sum != 0) {
+        return Err(format!("the books in {currency:?} come to {sum} instead of 0"));
+    }
+    match ledgers.windows(2).find(|two| two[0].date() != two[1].date()) {
+        Some(two) => {
+            Err(format!("shards at the accounting days {} and {}", two[0].date().0, two[1].date().0))
+        }
+        None => Ok(()),
+    }
 }
 
 fn replay_shard(
@@ -85,6 +110,7 @@ fn replay_record(
     commands.clear();
     for command in group {
         let command = command.map_err(unreadable)?;
+        check_stream(&command, record)?;
         if mine(&command) {
             commands.push(command);
         }
@@ -99,6 +125,15 @@ fn replay_record(
     // Those for all shards are counted by the first.
     let counted = record.stream != STREAM_ALL || shard == 0;
     Ok(if counted { commands.len() as u64 } else { 0 })
+}
+
+/// A command for all shards stands in a record for all shards, and no other does.
+pub(crate) fn check_stream(command: &Command, record: &RecordRef<'_>) -> Result<(), EngineError> {
+    if command.merchant().is_none() == (record.stream == STREAM_ALL) {
+        return Ok(());
+    }
+    let what = format!("{command:?} in a record of stream {}", record.stream);
+    Err(EngineError::Diverged { lsn: record.lsn, what })
 }
 
 fn apply_some(

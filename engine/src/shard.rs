@@ -1,45 +1,53 @@
 //! A shard: the one thread that touches its merchants' accounts, orders and refunds.
 //!
 //! It takes batches from its queue, decides their requests one after the other, writes the commands that
-//! changed something to the log as one group, puts the replies behind the gate, and wakes the committer.
+//! changed something to the log as one group, puts the replies behind the gate, and wakes the committer. Every sixteen
+//! requests it looks whether it is called to a meeting.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Instant;
 
-use suanpan_core::{Applied, Command, Key, Ledger, Rejection, Reply, Request, Timestamp};
+use suanpan_core::{
+    Applied, Command, Key, Ledger, Query, Rejection, Reply, Request, SweepItem, Timestamp, Vote,
+};
 use suanpan_wal::{AdmitError, LogHandle, LogState, Lsn, Permit, Writer};
 
-use crate::batch::{BATCH_REQUESTS_MAX, Batch, Caller, Completed};
+use crate::batch::{BATCH_REQUESTS_MAX, BATCH_TOGETHER_MAX, Batch, Caller, Completed};
 use crate::clock::Clock;
 use crate::gate::{Gate, Waiting};
 use crate::group::GroupWriter;
-use crate::meeting::Invitation;
+use crate::holds::Holds;
+use crate::meeting::{Agenda, Arrival, Decision, Invitation, Word};
+use crate::ports::Port;
 use crate::queue::Queue;
+use crate::tally::{Party, Voice, parties};
 
 /// Requests decided before their group is closed, at least; a group ends with a whole batch.
 const GROUP_REQUESTS: usize = BATCH_REQUESTS_MAX;
 
-/// Commands whose cache lines are asked for together, before the first of them is decided.
-const TOUCH_AHEAD: usize = 16;
+/// Commands whose cache lines are asked for together, before the first of them is decided. Between two such runs of a batch
+/// a meeting may come.
+const TOUCH_AHEAD: usize = BATCH_TOGETHER_MAX;
 
-/// The most bytes one command of a merchant takes in the log; a group is closed before it might not fit.
-const COMMAND_BYTES_MAX: usize = 4 * 1024;
-
-/// What a shard gets through its queue.
-pub(crate) enum Work {
-    Batch(Batch),
-    Meet(Invitation),
-}
+/// The most bytes one command of a merchant takes in the log, a refund with fifty split returns; a group is closed before
+/// it might not fit.
+const COMMAND_BYTES_MAX: usize = 8 * 1024;
 
 /// A shard's thread, and all that only it touches.
 pub(crate) struct Shard {
     pub(crate) id: u16,
+    /// How many there are.
+    pub(crate) shards: u16,
     pub(crate) ledger: Ledger,
-    pub(crate) queue: Arc<Queue<Work>>,
+    pub(crate) queue: Arc<Queue<Batch, Invitation>>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) log: LogHandle,
     pub(crate) clock: Arc<Clock>,
+    /// The time of the group in hand.
+    pub(crate) now: Timestamp,
     pub(crate) journal: Journal,
+    pub(crate) holds: Arc<Holds>,
     pub(crate) waiting: Vec<(Arc<dyn Caller>, Completed)>,
 }
 
@@ -49,17 +57,6 @@ pub(crate) struct Journal {
     permit: Option<Permit>,
     group: GroupWriter,
     last: Lsn,
-}
-
-/// Answers what is left in a queue that nobody serves any more.
-pub(crate) fn answer_what_is_left(queue: &Queue<Work>, gate: &Gate, shard: u16) {
-    while let Some(work) = queue.pop() {
-        match work {
-            Work::Batch(batch) => gate.refuse(batch, shard),
-            // Whoever called the meeting sees that this shard does not come.
-            Work::Meet(invitation) => drop(invitation),
-        }
-    }
 }
 
 impl Journal {
@@ -102,20 +99,19 @@ impl Shard {
     pub(crate) fn run(mut self) {
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             loop {
+                if let Some(invitation) = self.queue.take_call() {
+                    self.meet(invitation);
+                    continue;
+                }
                 match self.queue.pop() {
-                    Some(work) => self.serve(work),
+                    Some(batch) => self.serve(batch),
                     None if self.queue.wait() => {}
                     None => break,
                 }
             }
         }));
         if let Err(panic) = outcome {
-            let what = panic
-                .downcast_ref::<String>()
-                .map(String::as_str)
-                .or_else(|| panic.downcast_ref::<&str>().copied())
-                .unwrap_or("a panic without words");
-            self.log.poison(&format!("shard {} stopped: {what}", self.id));
+            self.log.poison(&format!("shard {} stopped: {}", self.id, words_of(&*panic)));
             self.give_up();
         }
     }
@@ -126,39 +122,34 @@ impl Shard {
         self.queue.close();
         let batches = std::mem::take(&mut self.waiting);
         self.gate.release_unknown(Waiting { until: self.journal.last, batches });
-        answer_what_is_left(&self.queue, &self.gate, self.id);
+        Port { queue: self.queue.clone(), gate: self.gate.clone() }.answer_what_is_left(self.id);
     }
 
-    /// Serves what is in the queue as one group: one moment, one record, one place at the gate.
-    fn serve(&mut self, first: Work) {
-        let now = self.clock.now();
+    /// Serves what is in the queue as one group: one moment, one record, one place at the gate. A meeting in between
+    /// ends the record and the moment.
+    fn serve(&mut self, first: Batch) {
+        self.now = self.clock.now();
         let mut requests = 0;
         let mut next = Some(first);
-        while let Some(work) = next {
-            match work {
-                Work::Batch(batch) => {
-                    requests += batch.requests.len();
-                    self.decide(batch, now);
-                }
-                Work::Meet(invitation) => {
-                    self.close(now);
-                    self.meet(invitation);
-                    return;
-                }
-            }
+        while let Some(batch) = next {
+            requests += batch.requests.len();
+            self.decide(batch);
             if requests >= GROUP_REQUESTS {
                 break;
             }
             next = self.queue.pop();
         }
-        self.close(now);
+        self.close();
     }
 
-    fn decide(&mut self, batch: Batch, now: Timestamp) {
+    fn decide(&mut self, batch: Batch) {
         let Batch { requests, mut replies, token, caller } = batch;
         assert!(replies.is_empty());
         replies.reserve_exact(requests.len());
         for some in requests.chunks(TOUCH_AHEAD) {
+            if let Some(invitation) = self.queue.take_call() {
+                self.interrupt(invitation);
+            }
             let mut keys = [Key::default(); TOUCH_AHEAD];
             for (key, request) in keys.iter_mut().zip(some) {
                 if let Request::Command(command) = request {
@@ -168,8 +159,8 @@ impl Shard {
             self.ledger.warm(&keys[..some.len()]);
             for (key, request) in keys.into_iter().zip(some) {
                 replies.push(match request {
-                    Request::Command(command) => self.command(command, key, now),
-                    Request::Query(query) => self.ledger.answer(query, now),
+                    Request::Command(command) => self.command(command, key),
+                    Request::Query(query) => self.ledger.answer(query, self.now),
                     // The engine carries these out, with many commands and looks.
                     Request::Run(_) => Reply::Rejected(Rejection::InvalidRequest, None),
                 });
@@ -179,18 +170,18 @@ impl Shard {
         self.waiting.push((caller, completed));
     }
 
-    fn command(&mut self, command: &Command, key: Key, now: Timestamp) -> Reply {
+    fn command(&mut self, command: &Command, key: Key) -> Reply {
         if command.merchant().is_none() {
             // These change every shard; the engine calls a meeting for them.
             return Reply::Rejected(Rejection::InvalidRequest, None);
         }
         if self.journal.must_close() {
-            self.journal.close(now, self.ledger.date());
+            self.journal.close(self.now, self.ledger.date());
         }
         if let Err(rejection) = self.journal.admit() {
             return Reply::Rejected(rejection, None);
         }
-        let Applied { reply, changed } = self.ledger.apply_keyed(command, key, now, &mut ());
+        let Applied { reply, changed } = self.ledger.apply_keyed(command, key, self.now, &mut ());
         if changed {
             self.journal.group.push(command);
         }
@@ -198,46 +189,155 @@ impl Shard {
     }
 
     /// Writes the group and puts its replies behind the gate, or answers at once what is durable already.
-    fn close(&mut self, now: Timestamp) {
-        self.journal.close(now, self.ledger.date());
+    fn close(&mut self) {
+        self.journal.close(self.now, self.ledger.date());
+        while !self.hand_over() {
+            // The ring is full: the log is behind by a thousand groups. Wait for its next sync, but let nobody wait for
+            // that: nothing is in hand that a meeting could come in between.
+            if let Some(invitation) = self.queue.take_call() {
+                self.meet(invitation);
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    /// Puts what was decided behind the gate; false when there is no room, and it stays in hand.
+    fn hand_over(&mut self) -> bool {
         if self.waiting.is_empty() {
-            return;
+            return true;
         }
         let until = self.journal.last;
         let mut batches = std::mem::take(&mut self.waiting);
         for (_, completed) in &mut batches {
             completed.as_of = until;
         }
-        let mut waiting = Waiting { until, batches };
+        let waiting = Waiting { until, batches };
         if self.log.durable() >= until {
             self.gate.release(waiting);
-            return;
+            return true;
         }
-        while let Err(back) = self.gate.push(waiting) {
-            // The ring is full: the log is behind by a thousand groups. Wait for its next sync.
-            waiting = back;
-            if self.log.state() == LogState::Poisoned {
-                self.gate.release_unknown(waiting);
-                self.gate.fail();
-                return;
-            }
-            self.log.wake();
-            std::thread::yield_now();
-        }
+        let pushed = self.gate.push(waiting);
         self.log.wake();
-        // The committer may have failed, and answered all it saw, before this group came in.
-        if self.log.state() == LogState::Poisoned {
+        let poisoned = self.log.state() == LogState::Poisoned;
+        match pushed {
+            Err(back) if poisoned => self.gate.release_unknown(back),
+            Err(back) => {
+                self.waiting = back.batches;
+                return false;
+            }
+            Ok(()) => {}
+        }
+        if poisoned {
+            // The committer may have failed, and answered all it saw, before this group came in.
             self.gate.fail();
+        }
+        true
+    }
+
+    /// A meeting between two requests of a batch: what came before is written first, and what comes after has a moment of
+    /// its own.
+    fn interrupt(&mut self, invitation: Invitation) {
+        self.journal.close(self.now, self.ledger.date());
+        // Without room at the gate what was decided stays in hand and leaves with the next group.
+        let _ = self.hand_over();
+        self.meet(invitation);
+        self.now = self.clock.now();
+    }
+
+    /// Stands still with all other shards; nothing is in hand that is not written.
+    fn meet(&mut self, invitation: Invitation) {
+        assert!(self.journal.group.is_empty(), "a meeting finds everything written");
+        let since = Instant::now();
+        let agenda = invitation.agenda.clone();
+        let seat = invitation.attend(self.arrival(&agenda));
+        while let Some(word) = seat.word() {
+            match word {
+                Word::MayReceive(items, answers) => {
+                    let may =
+                        |item: &SweepItem| self.ledger.can_receive(item.owner, item.currency, item.amount);
+                    let _ = answers.send(items.iter().map(may).collect());
+                }
+                Word::Decision(decision) => {
+                    self.apply(&decision);
+                    break;
+                }
+            }
+        }
+        self.holds.record(since.elapsed());
+    }
+
+    /// What this shard says to what is on the agenda.
+    fn arrival(&self, agenda: &Agenda) -> Arrival {
+        Arrival {
+            shard: self.id,
+            last: self.journal.last,
+            date: self.ledger.date(),
+            voices: agenda.commands.iter().map(|command| self.voice(command, agenda.now)).collect(),
+            accruals: agenda
+                .owners
+                .iter()
+                .map(|(id, currency)| self.ledger.accruals(*id, *currency))
+                .collect(),
+            totals: agenda.totals.then(|| self.ledger.totals()),
         }
     }
 
-    fn meet(&mut self, invitation: Invitation) {
-        let Some(decision) = invitation.attend(self.id, self.ledger.totals(), self.journal.last) else {
-            return;
+    fn voice(&self, command: &Command, now: Timestamp) -> Voice {
+        let vote = self.ledger.vote(command, now);
+        let is_absent = |party: &Party| {
+            let home = party.merchant.shard(self.shards) == self.id;
+            let look = Query::Balances(party.merchant);
+            home && (vote == Vote::Abstain || !matches!(self.ledger.answer(&look, now), Reply::Balances(_)))
         };
-        let applied = self.ledger.apply(&decision.command, decision.now, &mut ());
+        Voice { vote, absent: parties(command).position(|party| is_absent(&party)) }
+    }
+
+    fn apply(&mut self, decision: &Decision) {
+        let apply = |command| self.ledger.apply(command, decision.now, &mut ()).reply;
+        let replies = decision.commands.iter().map(apply).collect();
         self.journal.last = decision.end;
-        // Whoever called the meeting may have given up; the command is in the log and applied all the same.
-        let _ = decision.replies.send((self.id, applied.reply));
+        // Whoever called the meeting may have given up; the commands are in the log and applied all the same.
+        let _ = decision.replies.send((self.id, replies));
+    }
+}
+
+/// What a panic said.
+pub(crate) fn words_of(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("a panic without words")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use suanpan_core::{MerchantId, Number, Refund, RefundDetails, SPLIT_PARTS_MAX, SplitReturn, encode};
+
+    #[test]
+    fn the_largest_command_of_a_merchant_fits() {
+        let number: Number = "9".repeat(32).parse().unwrap();
+        let merchant = MerchantId(MerchantId::MAX);
+        let back = SplitReturn {
+            merchant,
+            return_no: number,
+            order_no: number,
+            split_no: number,
+            receiver: merchant,
+            amount: suanpan_core::AMOUNT_MAX,
+        };
+        let details = RefundDetails { reason: "r".repeat(256), split_returns: vec![back; SPLIT_PARTS_MAX] };
+        let command = Command::Refund(Refund {
+            merchant,
+            refund_no: number,
+            order_no: number,
+            amount: suanpan_core::AMOUNT_MAX,
+            details: Some(Box::new(details)),
+        });
+        assert_eq!(command.check(), Ok(()));
+        let mut bytes = Vec::new();
+        encode(&command, &mut bytes);
+        assert!((COMMAND_BYTES_MAX / 2..COMMAND_BYTES_MAX).contains(&bytes.len()), "{}", bytes.len());
     }
 }

@@ -1,6 +1,6 @@
 //! What both protocols stand on: the engine, asked from async code, and what the edge knows by name.
 //!
-//! The directory (channels by name and id, and the currencies of merchants that were named as platforms) is a
+//! The directory (channels by name and id, and the currencies of merchants that others named) is a
 //! copy of facts that never change once they are there, taken from the shards. It is the edge's control plane:
 //! no payment over the binary protocol waits for it.
 
@@ -8,10 +8,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use suanpan_core::{
-    ChannelId, ChannelTerms, Command, Currency, MerchantId, MerchantTerms, Query, Receipt, Rejection, Reply,
-    Request, SetDate, ShardTotals,
+    ChannelId, ChannelTerms, Command, Currency, MerchantId, Number, Query, Receipt, Rejection, Reply,
+    Request, Run, SettlementView, ShardTotals,
 };
-use suanpan_engine::{Engine, Lsn};
+use suanpan_engine::{Caller, Completed, Engine, Lsn};
+use tokio::sync::oneshot;
 
 use crate::inbox::{self, Inbox};
 
@@ -21,13 +22,10 @@ pub struct Gateway {
     /// One for each shard.
     inboxes: Vec<Inbox>,
     channels: RwLock<Channels>,
-    currencies: Mutex<HashMap<MerchantId, Currency>>,
+    pub(crate) currencies: Mutex<HashMap<MerchantId, Currency>>,
     /// Held while a channel is put and learned, so that the directory sees puts in the log's order.
     putting_channel: Mutex<()>,
 }
-
-/// The most currencies of platforms that are kept; beyond it they are asked for again.
-const CURRENCIES_MAX: usize = 100_000;
 
 #[derive(Default)]
 struct Channels {
@@ -42,6 +40,26 @@ pub struct Answer {
     pub replies: Vec<Reply>,
     /// Where in the log they hold.
     pub as_of: Lsn,
+}
+
+/// Waits for one batch, on behalf of one task.
+pub(crate) struct Once(Mutex<Option<oneshot::Sender<Completed>>>);
+
+impl Once {
+    pub(crate) fn new() -> (Arc<Self>, oneshot::Receiver<Completed>) {
+        let (done_in, done_out) = oneshot::channel();
+        (Arc::new(Self(Mutex::new(Some(done_in)))), done_out)
+    }
+}
+
+impl Caller for Once {
+    fn complete(&self, completed: Completed) {
+        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(waiting) = waiting {
+            // Whoever asked may have gone away: what was decided stands all the same.
+            let _ = waiting.send(completed);
+        }
+    }
 }
 
 impl Gateway {
@@ -88,54 +106,13 @@ impl Gateway {
         self.ask(self.engine.shard_of(merchant), requests).await
     }
 
-    /// Makes or changes a merchant, after looking whether its platform is there in the same currency.
-    pub async fn put_merchant(&self, terms: Box<MerchantTerms>) -> Reply {
-        if let Some(rejection) = self.check_platform(&terms).await {
-            return rejection;
-        }
-        let shard = self.engine.shard_of(terms.merchant);
-        self.ask_one(shard, Request::Command(Command::PutMerchant(terms))).await
-    }
-
-    /// What is wrong with the platform that terms name, if anything.
-    pub async fn check_platform(&self, terms: &MerchantTerms) -> Option<Reply> {
-        let platform = terms.platform?;
-        match self.currency_of(platform).await {
-            Ok(currency) if currency == terms.currency => None,
-            Ok(_) => Some(Reply::Rejected(Rejection::CurrencyMismatch, Some(suanpan_core::Field::Platform))),
-            Err(Reply::Rejected(rejection, _)) => {
-                Some(Reply::Rejected(rejection, Some(suanpan_core::Field::Platform)))
-            }
-            Err(other) => Some(other),
-        }
-    }
-
-    /// A merchant's currency, which never changes.
-    async fn currency_of(&self, merchant: MerchantId) -> Result<Currency, Reply> {
-        let known = self.currencies.lock().unwrap_or_else(PoisonError::into_inner).get(&merchant).copied();
-        if let Some(currency) = known {
-            return Ok(currency);
-        }
-        let shard = self.engine.shard_of(merchant);
-        match self.ask_one(shard, Request::Query(Query::Merchant(merchant))).await {
-            Reply::Merchant(terms) => {
-                let mut currencies = self.currencies.lock().unwrap_or_else(PoisonError::into_inner);
-                if currencies.len() < CURRENCIES_MAX {
-                    currencies.insert(merchant, terms.currency);
-                }
-                Ok(terms.currency)
-            }
-            other => Err(other),
-        }
-    }
-
     /// Makes or changes a channel on all shards.
     pub async fn put_channel(self: &Arc<Self>, terms: Box<ChannelTerms>) -> Reply {
         let this = self.clone();
         let kept = terms.clone();
         let put = tokio::task::spawn_blocking(move || {
             let _one = this.putting_channel.lock().unwrap_or_else(PoisonError::into_inner);
-            let reply = this.engine.put_channel(terms);
+            let reply = this.engine.command_all(Command::PutChannel(terms));
             if let Reply::Done(Receipt::Channel { id, .. }) = reply {
                 this.learn_channel(id, *kept);
             }
@@ -144,11 +121,21 @@ impl Gateway {
         put.await.unwrap_or(Reply::Rejected(Rejection::Unknown, None))
     }
 
-    /// Begins the books at a date, or cuts the day, on all shards.
-    pub async fn set_date(self: &Arc<Self>, set: SetDate) -> Reply {
-        let this = self.clone();
-        let moved = tokio::task::spawn_blocking(move || this.engine.set_date(set));
-        moved.await.unwrap_or(Reply::Rejected(Rejection::Unknown, None))
+    /// Carries out a command that concerns all shards, at one point of the log.
+    pub async fn command_all(&self, command: Command) -> Reply {
+        let (caller, done_out) = Once::new();
+        if let Err(why) = self.engine.submit_all(command, 0, caller) {
+            return Reply::Rejected(why, None);
+        }
+        let reply = done_out.await.ok().and_then(|completed| completed.replies.into_iter().next());
+        reply.unwrap_or(Reply::Rejected(Rejection::Unknown, None))
+    }
+
+    /// Carries out what takes many commands: it may be asked for again until it was answered.
+    pub async fn run(self: &Arc<Self>, run: Run) -> Reply {
+        let engine = self.engine.clone();
+        let worked = tokio::task::spawn_blocking(move || engine.run(run)).await;
+        worked.unwrap_or(Reply::Rejected(Rejection::Unknown, None))
     }
 
     /// The totals of all shards together, at one point of the log, and that point; `None` when a shard does not
@@ -172,6 +159,21 @@ impl Gateway {
             }
         }
         Ok(sum)
+    }
+
+    /// A settlement batch, summed over the shards.
+    pub async fn settlement(&self, batch_no: Number) -> Reply {
+        let mut parts = Vec::new();
+        for shard in 0..self.engine.shards() {
+            match self.ask_one(shard, Request::Query(Query::Settlement(batch_no))).await {
+                Reply::Settlement { view, .. } => parts.push(*view),
+                other => return other,
+            }
+        }
+        match SettlementView::sum(parts) {
+            Some(view) => Reply::Settlement { repeat: true, view: Box::new(view) },
+            None => Reply::Rejected(Rejection::Unknown, None),
+        }
     }
 
     /// A channel's id by its name.

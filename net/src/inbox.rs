@@ -7,14 +7,14 @@
 //! Nothing stays behind: whoever leads hands over when it goes on, or when it is dropped.
 
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use suanpan_core::{Rejection, Reply, Request};
-use suanpan_engine::{BATCH_REQUESTS_MAX, Batch, Caller, Completed, Engine, Lsn, Refused};
+use suanpan_engine::{BATCH_REQUESTS_MAX, Batch, Completed, Engine, Lsn, Refused};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use crate::gateway::Answer;
+use crate::gateway::{Answer, Once};
 
 /// What one shard is asked.
 pub(crate) struct Inbox {
@@ -29,20 +29,6 @@ struct Letters {
     requests: Vec<Request>,
     /// Who waits, in the same order, and for how many replies.
     senders: Vec<(oneshot::Sender<Answer>, usize)>,
-}
-
-/// Takes a batch back that was decided, and gives it to the task that waits for it and will give each caller its
-/// part: so the thread that syncs the log wakes one task, and that one wakes the others, on their own threads.
-struct Postman(Mutex<Option<oneshot::Sender<Completed>>>);
-
-impl Caller for Postman {
-    fn complete(&self, completed: Completed) {
-        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(waiting) = waiting {
-            // Whoever asked may have gone away: what was decided stands all the same.
-            let _ = waiting.send(completed);
-        }
-    }
 }
 
 /// The promise to hand over.
@@ -103,8 +89,9 @@ impl Inbox {
         if senders.is_empty() {
             return;
         }
-        let (done_in, done_out) = oneshot::channel();
-        let caller = Arc::new(Postman(Mutex::new(Some(done_in))));
+        // The thread that syncs the log wakes one task; that one gives the callers their parts and wakes them, on
+        // their own threads.
+        let (caller, done_out) = Once::new();
         let batch = Batch { requests, replies: Vec::new(), token: 0, caller };
         match engine.submit(self.shard, batch) {
             // Without a runtime those who wait have gone with it.

@@ -16,10 +16,12 @@ mod client;
 mod gateway;
 pub mod http;
 mod inbox;
+mod parties;
 mod session;
 pub mod tcp;
 pub mod wire;
 
 pub use client::{Client, ClientError, Connection, Receiver, Sender};
 pub use gateway::{Answer, Gateway};
+pub use parties::BadSplit;
 pub use tcp::TcpLimits;

@@ -38,7 +38,7 @@ const WRITE_BYTES: usize = 1 << 20;
 /// Bytes of a frame that weigh as much as a request.
 const BYTES_A_WEIGHT: usize = 512;
 
-/// What a request weighs that is answered with a list, or with a channel's whole zone.
+/// What a request weighs that is answered with a list, with a channel's whole zone or with the calendar.
 const LIST_WEIGHT: usize = 100;
 
 /// A bundle ends when it weighs so much.
@@ -276,19 +276,7 @@ impl Reader {
     fn carry_out_alone(&self, id: u64, request: Request, weight: usize) {
         let (gateway, events, token) = (self.gateway.clone(), self.events.clone(), self.token);
         tokio::spawn(async move {
-            let reply = match request {
-                Request::Command(Command::PutMerchant(terms)) => gateway.put_merchant(terms).await,
-                Request::Command(Command::PutChannel(terms)) => gateway.put_channel(terms).await,
-                Request::Command(Command::SetDate(set)) => gateway.set_date(set).await,
-                Request::Query(Query::Accrued(merchant)) => {
-                    gateway.accrued(merchant).await.map_or_else(|reply| reply, Reply::Accrued)
-                }
-                Request::Query(Query::Totals) => match gateway.totals().await {
-                    Some((totals, _)) => Reply::Totals(Box::new(totals)),
-                    None => Reply::Rejected(Rejection::Overloaded, None),
-                },
-                _ => Reply::Rejected(Rejection::InvalidRequest, None),
-            };
+            let reply = answer_alone(&gateway, request).await;
             let bundle = Bundle {
                 frames: vec![(id, 1)],
                 routes: vec![HERE],
@@ -298,6 +286,28 @@ impl Reader {
             };
             let _ = events.send(Event::Bundle(token, bundle));
         });
+    }
+}
+
+/// Answers a request that concerns more than one shard.
+async fn answer_alone(gateway: &Arc<Gateway>, request: Request) -> Reply {
+    match request {
+        Request::Command(Command::PutMerchant(terms)) => gateway.put_merchant(terms).await,
+        Request::Command(Command::PutChannel(terms)) => gateway.put_channel(terms).await,
+        Request::Command(Command::PutPromoter(promoter)) => gateway.put_promoter(promoter).await,
+        Request::Command(Command::Split(split)) => gateway.split(split).await,
+        Request::Command(Command::Adjust(adjustment)) => gateway.adjust(adjustment).await,
+        Request::Command(command) if command.merchant().is_none() => gateway.command_all(command).await,
+        Request::Query(Query::Accrued(merchant)) => {
+            gateway.accrued(merchant).await.map_or_else(|reply| reply, Reply::Accrued)
+        }
+        Request::Query(Query::Totals) => match gateway.totals().await {
+            Some((totals, _)) => Reply::Totals(Box::new(totals)),
+            None => Reply::Rejected(Rejection::Overloaded, None),
+        },
+        Request::Query(Query::Settlement(batch_no)) => gateway.settlement(batch_no).await,
+        Request::Run(run) => gateway.run_checked(run).await,
+        Request::Command(_) | Request::Query(_) => Reply::Rejected(Rejection::InvalidRequest, None),
     }
 }
 
@@ -349,6 +359,9 @@ impl Sorter {
         let (mut queries, mut lists) = (0, 0);
         let weight = usize::from(header.count).max(header.length / BYTES_A_WEIGHT);
         read_requests(header, body, |request| {
+            if is_internal(&request) {
+                return self.refuse();
+            }
             if needs_all(&request) {
                 if header.count == 1 {
                     self.alone = Some((header.id, request, weight + LIST_WEIGHT));
@@ -359,7 +372,7 @@ impl Sorter {
             }
             if let Request::Query(query) = &request {
                 queries += 1;
-                lists += usize::from(matches!(query, Query::OrderRefunds(..) | Query::Channel(_)));
+                lists += usize::from(is_list(query));
             }
             if queries > FRAME_QUERIES_MAX || lists > FRAME_LISTS_MAX {
                 return self.refuse();
@@ -389,14 +402,29 @@ impl Sorter {
     }
 }
 
+/// Whether a request is the engine's own business.
+fn is_internal(request: &Request) -> bool {
+    match request {
+        Request::Command(command) => command.is_internal(),
+        Request::Query(query) => query.is_internal(),
+        Request::Run(_) => false,
+    }
+}
+
 /// Whether a request concerns more than its merchant's shard.
 fn needs_all(request: &Request) -> bool {
     match request {
         Request::Command(Command::PutMerchant(terms)) => terms.platform.is_some(),
+        Request::Command(Command::Split(_)) => true,
         Request::Command(command) => command.merchant().is_none(),
-        Request::Query(query) => matches!(query, Query::Accrued(_) | Query::Totals),
+        Request::Query(query) => matches!(query, Query::Accrued(_) | Query::Totals | Query::Settlement(_)),
         Request::Run(_) => true,
     }
+}
+
+/// Whether it is answered with a list, or with something as large as one.
+fn is_list(query: &Query) -> bool {
+    matches!(query, Query::OrderRefunds(..) | Query::Entries(..) | Query::Channel(_) | Query::Holidays)
 }
 
 struct Writer<W> {

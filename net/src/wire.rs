@@ -31,10 +31,14 @@
 //! [`Request`]s, of [`Kind::Replies`] of as many [`Reply`]s, and of [`Kind::Error`] a sentence in UTF-8, after
 //! which the server closes. Nothing of a body is used before all of it was validated.
 //!
-//! Requests of one merchant in one frame are decided in order. A request that concerns more than one shard
-//! ([`Command::PutChannel`](suanpan_core::Command::PutChannel),
-//! [`Command::SetDate`](suanpan_core::Command::SetDate), [`Query::Accrued`](suanpan_core::Query::Accrued), and
-//! [`Command::PutMerchant`](suanpan_core::Command::PutMerchant) under a platform) must be alone in its frame.
+//! Requests of one merchant in one frame are decided in order. A request that concerns more than one shard must be alone
+//! in its frame: commands of [no one merchant](suanpan_core::Command::merchant),
+//! [`Command::PutMerchant`](suanpan_core::Command::PutMerchant) under a platform,
+//! [`Command::Split`](suanpan_core::Command::Split), every [`Run`](suanpan_core::Run),
+//! [`Query::Accrued`](suanpan_core::Query::Accrued), [`Query::Totals`](suanpan_core::Query::Totals) and
+//! [`Query::Settlement`](suanpan_core::Query::Settlement). What only the engine sends
+//! ([`Command::is_internal`](suanpan_core::Command::is_internal),
+//! [`Query::is_internal`](suanpan_core::Query::is_internal)) is refused as an invalid request.
 
 use rkyv::Archived;
 use rkyv::rancor::Failure;

@@ -7,11 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use suanpan_core::{
-    ChannelId, ChannelTerms, Command, Currency, Date, MerchantId, MerchantTerms, Number, Payment, Preset,
-    Query, Rate, Receipt, Rejection, Reply, Request, SetDate, Zone,
+    Account, Adjustment, ChannelId, ChannelTerms, Close, Command, Currency, Date, Field, MerchantId,
+    MerchantTerms, Number, Payment, Preset, Promoter, Query, Rate, Receipt, Rejection, Reply, Request, Run,
+    SetDate, Settle, Settlement, Split, SweepItem, Transfer, Zone,
 };
 use suanpan_engine::{Engine, EngineConfig};
-use suanpan_net::wire::{FRAME_QUERIES_MAX, HEADER_BYTES, HELLO_BYTES, Kind, client_hello, first_frame};
+use suanpan_net::wire::{
+    FRAME_LISTS_MAX, FRAME_QUERIES_MAX, HEADER_BYTES, HELLO_BYTES, Kind, client_hello, first_frame,
+};
 use suanpan_net::{Client, ClientError, Gateway, TcpLimits, tcp};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -140,10 +143,13 @@ fn what_concerns_all_shards_goes_alone() {
     let invalid = Reply::Rejected(Rejection::InvalidRequest, None);
     let replies = server.ask(&client, vec![payment(1, 1), cut.clone(), payment(2, 2)]);
     assert!(matches!(replies[..], [Reply::Done(_), ref refused, Reply::Done(_)] if *refused == invalid));
-    assert_eq!(server.ask(&client, vec![cut]), [Reply::Done(Receipt::Date { resubmitted: 0 })]);
+    assert_eq!(
+        server.ask(&client, vec![cut]),
+        [Reply::Done(Receipt::Date { closed: Date(20_000), resubmitted: 0 })]
+    );
     assert_eq!(
         server.ask(&client, vec![terms(20, Some(77))]),
-        [Reply::Rejected(Rejection::MerchantNotFound, Some(suanpan_core::Field::Platform))]
+        [Reply::Rejected(Rejection::MerchantNotFound, Some(Field::Platform))]
     );
     assert_eq!(
         server.ask(&client, vec![terms(20, Some(1))]),
@@ -294,6 +300,167 @@ fn connections_are_bounded() {
     let (_one, _two) = (server.client(), server.client());
     let third = server.runtime.block_on(Client::connect(server.address)).unwrap_err();
     assert!(third.to_string().contains("no room"), "{third}");
+}
+
+fn number(text: &str) -> Number {
+    text.parse().unwrap()
+}
+
+#[test]
+fn what_only_the_engine_sends_is_refused() {
+    let server = server(TcpLimits::default());
+    let client = server.client();
+    open_shop(&server, &client);
+    let settlement = Settlement { batch_no: number("S1"), merchant: None };
+    let close = |expired| Command::Close(Close { merchant: MerchantId(1), order_no: number("N1"), expired });
+    let item = SweepItem { owner: MerchantId(1), currency: Currency(*b"CNY"), amount: 5 };
+    let internal = [
+        Request::Command(Command::BeginSettlement(settlement)),
+        Request::Command(Command::Settle(Settle { merchant: MerchantId(1), batch_no: number("S1") })),
+        Request::Command(Command::EndSettlement(number("S1"))),
+        Request::Command(Command::Sweep(Box::new(vec![item]))),
+        Request::Command(close(true)),
+        Request::Query(Query::Due(number("S1"), 0)),
+        Request::Query(Query::Accruals(0)),
+        Request::Query(Query::Expired(1)),
+    ];
+    let invalid = Reply::Rejected(Rejection::InvalidRequest, None);
+    // Alone, and among others.
+    for request in &internal {
+        let replies = server.ask(&client, vec![request.clone()]);
+        assert!(matches!(&replies[..], [reply] if *reply == invalid), "{request:?}: {replies:?}");
+    }
+    assert_eq!(server.ask(&client, internal.to_vec()), vec![invalid; internal.len()]);
+    let own = server.ask(&client, vec![Request::Command(close(false))]);
+    assert_eq!(own, [Reply::Rejected(Rejection::OrderNotFound, None)]);
+}
+
+#[test]
+fn the_rest_of_the_business_goes_alone_where_it_concerns_others() {
+    let server = server(TcpLimits::default());
+    let client = server.client();
+    open_shop(&server, &client);
+    let cny = Currency(*b"CNY");
+    let split = |split_no: &str, receiver: u64| {
+        Command::Split(Box::new(Split {
+            merchant: MerchantId(1),
+            split_no: number(split_no),
+            order_no: number("H1"),
+            receivers: vec![(MerchantId(2), 10), (MerchantId(receiver), 20)],
+            finish: false,
+        }))
+    };
+    let mut held = payment(1, 1);
+    if let Request::Command(Command::Payment(payment)) = &mut held {
+        (payment.order_no, payment.hold) = (number("H1"), true);
+    }
+    assert!(matches!(server.ask(&client, vec![held])[..], [Reply::Done(_)]));
+    let promoter = |id| Promoter {
+        promoter: MerchantId(id),
+        currency: cny,
+        rate: Rate(1),
+        upline: None,
+        upline_rate: Rate(0),
+    };
+    let adjust = |to| {
+        Command::Adjust(Box::new(Adjustment {
+            adjustment_no: number("J1"),
+            subject: "x".to_owned(),
+            from: Account::Operator,
+            to,
+            amount: 5,
+            currency: cny,
+            memo: String::new(),
+            approved_by: ["a".to_owned(), "b".to_owned()],
+        }))
+    };
+    let transfer =
+        Transfer { merchant: MerchantId(1), transfer_no: number("X1"), to: MerchantId(9), amount: 5 };
+    let settlement = Settlement { batch_no: number("S1"), merchant: Some(MerchantId(77)) };
+    let refused = |rejection, field| Reply::Rejected(rejection, field);
+    let alone = [
+        (Request::Command(split("S1", 77)), refused(Rejection::ReceiverInvalid, Some(Field::Receivers))),
+        (Request::Command(split("S1", 1)), refused(Rejection::ReceiverInvalid, Some(Field::Receivers))),
+        (Request::Command(split("S1", 2)), refused(Rejection::InvalidRequest, Some(Field::Receivers))),
+        (Request::Command(split("S1", 3)), Reply::Done(Receipt::Booked { repeat: false })),
+        (Request::Command(split("S1", 3)), Reply::Done(Receipt::Booked { repeat: true })),
+        (Request::Command(Command::Transfer(transfer)), refused(Rejection::InsufficientFunds, None)),
+        (Request::Command(Command::PutPromoter(promoter(77))), refused(Rejection::MerchantNotFound, None)),
+        (
+            Request::Command(Command::PutPromoter(Promoter { currency: Currency(*b"USD"), ..promoter(2) })),
+            refused(Rejection::CurrencyMismatch, Some(Field::Currency)),
+        ),
+        (
+            Request::Command(Command::PutPromoter(promoter(2))),
+            Reply::Done(Receipt::Promoter { existed: false }),
+        ),
+        (
+            Request::Command(adjust(Account::Platform(MerchantId(77)))),
+            refused(Rejection::MerchantNotFound, Some(Field::To)),
+        ),
+        (
+            Request::Command(adjust(Account::Platform(MerchantId(2)))),
+            Reply::Done(Receipt::Booked { repeat: false }),
+        ),
+        (Request::Command(Command::PutHolidays(Box::default())), Reply::Done(Receipt::Holidays)),
+        (
+            Request::Run(Run::Settlement(settlement)),
+            refused(Rejection::MerchantNotFound, Some(Field::MerchantId)),
+        ),
+        (Request::Query(Query::Settlement(number("S1"))), refused(Rejection::SettlementNotFound, None)),
+    ];
+    let invalid = refused(Rejection::InvalidRequest, None);
+    for (request, answer) in alone {
+        let both = server.ask(&client, vec![request.clone(), Request::Query(Query::Date)]);
+        assert_eq!(both, [invalid.clone(), Reply::Date(Date(20_000))], "{request:?}");
+        assert_eq!(server.ask(&client, vec![request.clone()]), [answer], "{request:?}");
+    }
+    let swept = server.ask(&client, vec![Request::Run(Run::Sweep)]);
+    assert_eq!(swept, [Reply::Swept { owners: 2, amounts: vec![(cny, 35)] }]);
+    let run = Run::Settlement(Settlement { batch_no: number("S1"), merchant: None });
+    for repeat in [false, true] {
+        match &server.ask(&client, vec![Request::Run(run.clone())])[..] {
+            [Reply::Settlement { repeat: said, view }] => assert_eq!((*said, view.ended), (repeat, true)),
+            other => panic!("{other:?}"),
+        }
+    }
+    // Known by every shard, so any may be asked beside others.
+    let looks =
+        vec![Query::Adjustment(number("J1")), Query::Promoter(MerchantId(2)), Query::Holidays, Query::Date];
+    let replies = server.ask(&client, looks.into_iter().map(Request::Query).collect());
+    assert!(
+        matches!(replies[..], [Reply::Adjustment(_), Reply::Promoter(_), Reply::Holidays(_), Reply::Date(_)]),
+        "{replies:?}"
+    );
+}
+
+/// A split with more receivers than one may have is refused before any of them is looked at.
+#[test]
+fn a_split_among_very_many_is_refused_at_once() {
+    let server = server(TcpLimits::default());
+    let client = server.client();
+    open_shop(&server, &client);
+    let split = Split {
+        merchant: MerchantId(1),
+        split_no: number("S1"),
+        order_no: number("H1"),
+        receivers: (1..=100_000).map(|id| (MerchantId(id), 1)).collect(),
+        finish: false,
+    };
+    let replies = server.ask(&client, vec![Request::Command(Command::Split(Box::new(split)))]);
+    assert_eq!(replies, [Reply::Rejected(Rejection::InvalidRequest, Some(Field::Receivers))]);
+}
+
+#[test]
+fn entries_and_the_calendar_count_as_lists() {
+    let server = server(TcpLimits::default());
+    let client = server.client();
+    open_shop(&server, &client);
+    for list in [Query::Entries(MerchantId(1), 0), Query::Holidays] {
+        let replies = server.ask(&client, vec![Request::Query(list); FRAME_LISTS_MAX + 2]);
+        let invalid = Reply::Rejected(Rejection::InvalidRequest, None);
+        assert_eq!(replies.iter().filter(|reply| **reply == invalid).count(), 2);
+    }
 }
 
 /// A client that begins a frame and does not end it is closed, and does not hold its place.

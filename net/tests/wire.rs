@@ -3,8 +3,9 @@
 
 use proptest::prelude::*;
 use suanpan_core::{
-    ChannelId, ChannelTerms, Command, Discounts, MerchantId, Number, Payment, PaymentDetails, Preset, Query,
-    Refund, Reply, Request, Timestamp, Zone, ZoneStep,
+    Account, ChannelId, ChannelTerms, Command, Date, Discounts, EntryView, HOLIDAYS_MAX, Holidays,
+    MerchantId, Number, PAGE_ENTRIES_MAX, Payment, PaymentDetails, Preset, Query, Refund, Reply, Request,
+    SPLIT_PARTS_MAX, SplitView, Subject, Timestamp, Zone, ZoneStep,
 };
 use suanpan_net::wire::{
     FRAME_BYTES_MAX, FRAME_LISTS_MAX, FRAME_QUERIES_MAX, HEADER_BYTES, HELLO_BYTES, ServerHello, WireError,
@@ -203,6 +204,40 @@ fn a_full_frame_of_looks_fits() {
     };
     let replies = vec![Reply::Merchant(Box::new(named)); FRAME_QUERIES_MAX];
     assert_eq!(write_replies(1, 0, &replies, &mut Vec::new()), Ok(()));
+}
+
+/// So are splits among as many as there may be, and lists of entries.
+#[test]
+fn a_full_frame_of_splits_and_lists_fits() {
+    let number: Number = "x".repeat(32).parse().unwrap();
+    let split = SplitView {
+        split_no: number,
+        order_no: number,
+        merchant: MerchantId(1),
+        receivers: vec![(MerchantId(1), 1, 1); SPLIT_PARTS_MAX],
+        finish: false,
+        accounting_date: Date(1),
+    };
+    let replies = vec![Reply::Split(Box::new(split)); FRAME_QUERIES_MAX];
+    assert_eq!(write_replies(1, 0, &replies, &mut Vec::new()), Ok(()));
+    let entry = EntryView {
+        seq: 1,
+        group: 1,
+        subject: Subject::SPLIT,
+        from: Account::Operator,
+        to: Account::Accrued(MerchantId(1)),
+        amount: 1,
+        order_no: Some(number),
+        refund_no: Some(number),
+        reference: Some(number),
+        accounting_date: Date(1),
+        reversal: false,
+    };
+    let list = Reply::Entries { page: vec![entry; PAGE_ENTRIES_MAX], has_more: true };
+    let calendar = Holidays { dates: vec![Date(1); HOLIDAYS_MAX], workdays: vec![Date(1); HOLIDAYS_MAX] };
+    for list in [list, Reply::Holidays(Box::new(calendar))] {
+        assert_eq!(write_replies(1, 0, &vec![list; FRAME_LISTS_MAX], &mut Vec::new()), Ok(()));
+    }
 }
 
 #[test]

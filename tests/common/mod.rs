@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 /// The binary under test.
 pub const SUANPAN: &str = env!("CARGO_BIN_EXE_suanpan");
@@ -23,17 +24,24 @@ impl Server {
         Self::start_with(data, &[&["--segment-mib", "4"], more].concat())
     }
 
+    /// Starts one as small as it may be, so that a start takes little time.
+    pub fn start_small(data: &Path, shards: u16) -> Self {
+        let shards = shards.to_string();
+        Self::start_with(data, &["--segment-mib", "1", "--shards", &shards, "--reserve-mib", "0"])
+    }
+
+    /// Starts one and kills it after that time, wherever it has got by then.
+    pub fn start_and_kill(data: &Path, after: Duration) {
+        let mut child = spawn(data, &["--segment-mib", "1", "--reserve-mib", "0"]);
+        // Nothing is waited for: it is the moment that is to be any.
+        std::thread::sleep(after);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
     /// The same with segments of a size that is told, or of their usual size.
     pub fn start_with(data: &Path, more: &[&str]) -> Self {
-        let mut child = Command::new(SUANPAN)
-            .args(["serve", "--dev", "--http", "127.0.0.1:0", "--tcp", "127.0.0.1:0", "--data"])
-            .arg(data)
-            .args(more)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = spawn(data, more);
         let (mut http, mut tcp, mut said) = (None, None, Vec::new());
         for line in BufReader::new(child.stdout.take().unwrap()).lines() {
             let line = line.unwrap();
@@ -77,6 +85,18 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn spawn(data: &Path, more: &[&str]) -> Child {
+    Command::new(SUANPAN)
+        .args(["serve", "--dev", "--http", "127.0.0.1:0", "--tcp", "127.0.0.1:0", "--data"])
+        .arg(data)
+        .args(more)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
 }
 
 /// Runs the binary to its end.

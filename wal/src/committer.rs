@@ -96,7 +96,8 @@ impl Committer {
                 (self.on_durable)(Lsn::new(shared.durable.load(Ordering::Relaxed)));
             }
             if shared.is_stopping() {
-                return self.finish(&mut marks);
+                // It may have been abandoned since this was asked above; then no stop record is to be written.
+                return if shared.is_abandoned() { Ok(()) } else { self.finish(&mut marks) };
             }
             let timeout = self.mark_after(busy_at);
             if timeout == Some(Duration::ZERO) && shared.has_room() && self.is_idle() {

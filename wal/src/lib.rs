@@ -26,7 +26,7 @@
 //! (`committer.rs`) walks what is published without a gap, syncs, raises `durable` and calls the hook. The
 //! preparer (`preparer.rs`) keeps zeroed segments (`segment.rs`) ready. After a crash [`Recovery`] verifies
 //! everything (`verify.rs`), decides about the end (`verdict.rs`), lets each shard replay (`replay.rs`), and
-//! starts the log again (`start.rs`).
+//! starts the log again (`start.rs`). [`LogReader`] follows what is durable through the files, also while the log runs.
 //!
 //! ```
 //! use suanpan_wal::{Hooks, LogConfig, Lsn, Recovery};
@@ -54,6 +54,7 @@ mod log;
 mod lsn;
 mod map;
 mod preparer;
+mod reader;
 mod record;
 mod recovery;
 mod replay;
@@ -72,6 +73,7 @@ pub use error::{AdmitError, LockError, OpenError, StartError, StopError};
 pub use lock::FolderLock;
 pub use log::{Log, LogHandle, LogState};
 pub use lsn::Lsn;
+pub use reader::LogReader;
 pub use record::{Flaw, STREAM_ALL};
 pub use recovery::{CutTail, Recovery, Report};
 pub use replay::{RecordRef, Records};

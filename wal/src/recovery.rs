@@ -68,10 +68,10 @@ pub struct CutTail {
 }
 
 /// One segment file with its header read.
-struct Found {
-    path: PathBuf,
-    prepared: Prepared,
-    active: Option<Active>,
+pub(crate) struct Found {
+    pub(crate) path: PathBuf,
+    pub(crate) prepared: Prepared,
+    pub(crate) active: Option<Active>,
     untouched: bool,
 }
 
@@ -175,7 +175,12 @@ fn find(dir: &Path, geometry: Geometry) -> Result<BTreeMap<u64, Found>, OpenErro
     for entry in entries {
         let path = entry.map_err(io_error("reading folder", dir))?.path();
         let Some(number) = segment::number_in(&path) else { continue };
-        found.insert(number, read_header(path, number, geometry)?);
+        let file = File::open(&path).map_err(io_error("opening", &path))?;
+        file.sync_all().map_err(io_error("syncing", &path))?;
+        // After a sync that failed the kernel may hold pages for clean that never reached the disk, and this sync says
+        // nothing of them: what is read below is to come from the disk. Advice only, hence best effort.
+        let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
+        found.insert(number, read_header(path, &file, number, geometry)?);
     }
     segment::sync_dir(dir).map_err(io_error("syncing folder", dir))?;
     let log_id = found.values().next().map(|lowest| lowest.prepared.log_id);
@@ -191,12 +196,26 @@ fn find(dir: &Path, geometry: Geometry) -> Result<BTreeMap<u64, Found>, OpenErro
     Ok(found)
 }
 
-fn read_header(path: PathBuf, number: u64, geometry: Geometry) -> Result<Found, OpenError> {
+/// The lowest segment of a log, its number, and the size of segments that it states. `None` when there is none.
+pub(crate) fn lowest(dir: &Path) -> Result<Option<(u64, Geometry, Found)>, OpenError> {
+    let Some(segment_size) = stored_segment_size(dir) else { return Ok(None) };
+    let geometry = LogConfig { segment_size, ..LogConfig::new(dir) }.check()?;
+    let paths = fs::read_dir(dir).map_err(io_error("reading folder", dir))?;
+    let paths = paths.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+    let Some((number, path)) = paths.filter_map(|path| Some((segment::number_in(&path)?, path))).min() else {
+        return Ok(None);
+    };
     let file = File::open(&path).map_err(io_error("opening", &path))?;
-    file.sync_all().map_err(io_error("syncing", &path))?;
-    // After a sync that failed the kernel may hold pages for clean that never reached the disk, and this sync says
-    // nothing of them: what is read below is to come from the disk. Advice only, hence best effort.
-    let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
+    Ok(Some((number, geometry, read_header(path, &file, number, geometry)?)))
+}
+
+/// Reads and checks a segment's header.
+pub(crate) fn read_header(
+    path: PathBuf,
+    file: &File,
+    number: u64,
+    geometry: Geometry,
+) -> Result<Found, OpenError> {
     let size = file.metadata().map_err(io_error("reading", &path))?.len();
     if size < SEGMENT_HEADER_SIZE {
         return Err(OpenError::WrongSize { path, found: size, expected: geometry.segment_size() });
@@ -226,7 +245,7 @@ fn read_header(path: PathBuf, number: u64, geometry: Geometry) -> Result<Found, 
 }
 
 /// What is in force at the lowest segment's first record.
-fn begin(
+pub(crate) fn begin(
     found: &BTreeMap<u64, Found>,
     geometry: Geometry,
     log_id: u128,
@@ -319,6 +338,6 @@ fn random_id() -> Result<u128, OpenError> {
     Ok(u128::from_le_bytes(bytes))
 }
 
-fn io_error<'a>(doing: &'static str, path: &'a Path) -> impl Fn(io::Error) -> OpenError + 'a {
+pub(crate) fn io_error<'a>(doing: &'static str, path: &'a Path) -> impl Fn(io::Error) -> OpenError + 'a {
     move |source| OpenError::Io { doing, path: path.to_owned(), source }
 }

@@ -57,12 +57,18 @@ impl Walker {
         let number = self.geometry.segment(self.next);
         while self.geometry.segment(self.next) == number {
             let bytes = &segment[self.geometry.offset(self.next) as usize..];
-            match self.check(bytes) {
-                Ok(header) => self.take(&header, bytes),
-                Err(flaw) => return Walk::Bad(flaw),
+            if let Err(flaw) = self.step(bytes) {
+                return Walk::Bad(flaw);
             }
         }
         Walk::Through
+    }
+
+    /// Takes in the record at `next`, which `bytes` begin with; they hold all of it, or the segment's rest.
+    pub(crate) fn step(&mut self, bytes: &[u8]) -> Result<Header, Flaw> {
+        let header = self.check(bytes)?;
+        self.take(&header, bytes);
+        Ok(header)
     }
 
     fn check(&self, bytes: &[u8]) -> Result<Header, Flaw> {

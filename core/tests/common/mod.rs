@@ -7,7 +7,8 @@ use suanpan_core::*;
 pub const CNY: Currency = Currency(*b"CNY");
 /// 2018-08-26T12:00:00+08:00, a Sunday.
 pub const NOON: i64 = 1_535_256_000_000;
-pub const HOUR: i64 = 3_600_000;
+pub const MINUTE: i64 = 60_000;
+pub const HOUR: i64 = 60 * MINUTE;
 pub const DAY: i64 = 24 * HOUR;
 pub const SUNDAY: Date = Date(17_769);
 
@@ -117,7 +118,7 @@ impl Shop {
     pub fn pay(&mut self, payment: Payment) -> OrderView {
         let (id, order_no) = (payment.merchant, payment.order_no);
         self.done(&Command::Payment(payment));
-        match self.ledger.answer(&Query::Order(id, order_no)) {
+        match self.ledger.answer(&Query::Order(id, order_no), Timestamp(self.now)) {
             Reply::Order(view) => *view,
             other => panic!("{other:?}"),
         }
@@ -165,7 +166,7 @@ impl Shop {
     }
 
     pub fn balances(&self, merchant: u64) -> BalancesView {
-        match self.ledger.answer(&Query::Balances(MerchantId(merchant))) {
+        match self.ledger.answer(&Query::Balances(MerchantId(merchant)), Timestamp(self.now)) {
             Reply::Balances(view) => *view,
             other => panic!("{other:?}"),
         }
@@ -176,28 +177,29 @@ impl Shop {
     }
 
     pub fn order(&self, merchant: u64, order_no: &str) -> OrderView {
-        match self.ledger.answer(&Query::Order(MerchantId(merchant), number(order_no))) {
+        match self.ledger.answer(&Query::Order(MerchantId(merchant), number(order_no)), Timestamp(self.now)) {
             Reply::Order(view) => *view,
             other => panic!("{other:?}"),
         }
     }
 
     pub fn refund_view(&self, merchant: u64, refund_no: &str) -> RefundView {
-        match self.ledger.answer(&Query::Refund(MerchantId(merchant), number(refund_no))) {
+        match self.ledger.answer(&Query::Refund(MerchantId(merchant), number(refund_no)), Timestamp(self.now))
+        {
             Reply::Refund(view) => *view,
             other => panic!("{other:?}"),
         }
     }
 
     pub fn accrued(&self, merchant: u64) -> i128 {
-        match self.ledger.answer(&Query::Accrued(MerchantId(merchant))) {
+        match self.ledger.answer(&Query::Accrued(MerchantId(merchant)), Timestamp(self.now)) {
             Reply::Accrued(amount) => amount,
             other => panic!("{other:?}"),
         }
     }
 
     pub fn totals(&self) -> ShardTotals {
-        match self.ledger.answer(&Query::Totals) {
+        match self.ledger.answer(&Query::Totals, Timestamp(self.now)) {
             Reply::Totals(totals) => *totals,
             other => panic!("{other:?}"),
         }

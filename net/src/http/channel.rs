@@ -2,45 +2,99 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::put;
 use serde::Serialize;
 use suanpan_core::{Blackout, ChannelTerms, Preset, Rejection, Reply};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::json::{At, JsonBody, Node, Object};
 use super::path::Ids;
 use super::problem::Problem;
+use super::refusals::refusals;
 use super::reply::ok;
-use super::words::{self, Word};
-use super::{read, time, zone};
+use super::words::{self, Word, said};
+use super::{read, schema, time, zone};
 use crate::Gateway;
 
-pub(super) fn routes() -> Router<Arc<Gateway>> {
-    Router::new().route("/v1/channels/{channel}", put(put_channel).get(get_channel))
+pub(super) fn routes() -> OpenApiRouter<Arc<Gateway>> {
+    OpenApiRouter::new().routes(routes!(put_channel, get_channel))
+}
+
+/// A channel's rules. What is not said comes from the preset.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "documents what is read")]
+#[schema(examples(json!({"preset": "wechat", "cost_rate": "0.0025"})))]
+struct ChannelRequest {
+    /// The same as in the path, if it is said: what a GET gave may be put back.
+    channel: Option<schema::Channel>,
+    /// `aggregate` if it is not said.
+    preset: Option<said::Preset>,
+    /// What the channel charges; "0" if it is not said.
+    cost_rate: Option<schema::Rate>,
+    /// How that is rounded, also when it is returned.
+    cost_rounding: Option<said::Rounding>,
+    /// What of it the channel gives back with a refund.
+    cost_refund: Option<said::FeeRefund>,
+    /// Calendar dates after payment on which a refund is still taken.
+    #[schema(minimum = 0, maximum = 36525)]
+    refund_window_days: Option<u32>,
+    /// Refunds of one order; `null` is no limit, whatever the preset has.
+    max_refunds_per_order: Option<schema::Count>,
+    /// Refunds on the day of payment.
+    same_day: Option<said::SameDay>,
+    /// Whether an order may have only one refund in flight.
+    single_refund_in_flight: Option<bool>,
+    /// What becomes of a failed refund.
+    resubmit_failed: Option<said::FailedRefund>,
+    /// Daily windows without service.
+    #[schema(max_items = 8)]
+    blackout: Option<Vec<BlackoutBody>>,
+    /// The channel's wall clock; `Asia/Shanghai` if it is not said.
+    timezone: Option<schema::Timezone>,
 }
 
 /// A channel, the whole of it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ChannelTerms)]
 struct ChannelBody<'a> {
+    #[schema(value_type = schema::Channel)]
     channel: &'a str,
+    #[schema(value_type = said::Preset)]
     preset: &'static str,
+    #[schema(value_type = schema::Rate)]
     cost_rate: String,
+    #[schema(value_type = said::Rounding)]
     cost_rounding: &'static str,
+    #[schema(value_type = said::FeeRefund)]
     cost_refund: &'static str,
     refund_window_days: u32,
+    #[schema(required, value_type = Option<schema::Count>)]
     max_refunds_per_order: Option<u32>,
+    #[schema(value_type = said::SameDay)]
     same_day: &'static str,
     single_refund_in_flight: bool,
+    #[schema(value_type = said::FailedRefund)]
     resubmit_failed: &'static str,
     blackout: Vec<BlackoutBody>,
+    #[schema(value_type = schema::Timezone)]
     timezone: &'a str,
 }
 
-#[derive(Serialize)]
+/// A daily window; one whose end is before its beginning goes over midnight.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Blackout)]
+#[serde(deny_unknown_fields)]
+#[schema(examples(json!({"from": "22:00", "to": "24:00"})))]
 struct BlackoutBody {
+    /// Before 24:00.
+    #[schema(value_type = schema::Minute)]
     from: String,
+    /// After 00:00, and not the minute it begins.
+    #[schema(value_type = schema::Minute)]
     to: String,
 }
 
@@ -67,6 +121,14 @@ impl<'a> From<&'a ChannelTerms> for ChannelBody<'a> {
     }
 }
 
+refusals!(ChannelLookRefusals: Path, ChannelNotFound);
+
+/// A channel
+#[utoipa::path(
+    get, path = "/v1/channels/{channel}", tag = "Set-up",
+    params(("channel" = schema::Channel, Path, description = "The channel.")),
+    responses((status = 200, description = "The whole of it.", body = ChannelBody), ChannelLookRefusals),
+)]
 async fn get_channel(State(gateway): State<Arc<Gateway>>, ids: Ids) -> Result<Response, Problem> {
     let name = ids.channel()?;
     let terms = gateway.channel_id(name).and_then(|id| gateway.channel(id));
@@ -74,6 +136,16 @@ async fn get_channel(State(gateway): State<Arc<Gateway>>, ids: Ids) -> Result<Re
     Ok(ok(&ChannelBody::from(&*terms)))
 }
 
+refusals!(ChannelRefusals: Body, Overflow);
+
+/// Makes or changes a channel
+///
+/// Its rules hold at once. What is not said comes from the preset, nothing from what was said before.
+#[utoipa::path(
+    put, path = "/v1/channels/{channel}", tag = "Set-up",
+    params(("channel" = schema::Channel, Path, description = "The channel.")), request_body = ChannelRequest,
+    responses((status = 200, description = "The whole of it.", body = ChannelBody), ChannelRefusals),
+)]
 async fn put_channel(
     State(gateway): State<Arc<Gateway>>,
     ids: Ids,

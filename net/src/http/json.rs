@@ -15,6 +15,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use utoipa::ToSchema;
 
 use super::problem::Problem;
 
@@ -109,6 +110,12 @@ impl JsonBody {
         }
     }
 }
+
+/// `{}`: all that has to be said is in the path.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(examples(json!({})))]
+pub(super) struct EmptyRequest {}
 
 /// A response of JSON.
 pub(super) fn respond(status: StatusCode, body: &impl serde::Serialize) -> Response {

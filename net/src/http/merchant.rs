@@ -2,61 +2,147 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::put;
 use serde::Serialize;
 use suanpan_core::{Cycle, Limits, MerchantId, MerchantTerms, Query, Rate, Reply};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::json::{At, JsonBody, Node, Object};
-use super::path::Ids;
+use super::path::{Ids, MerchantPath};
 use super::problem::Problem;
-use super::read;
+use super::refusals::refusals;
 use super::reply::{ok, view};
-use super::words::{self, Word};
+use super::words::{self, Word, said};
+use super::{read, schema};
 use crate::Gateway;
 
-pub(super) fn routes() -> Router<Arc<Gateway>> {
-    Router::new().route("/v1/merchants/{merchant_id}", put(put_merchant).get(get_merchant))
+pub(super) fn routes() -> OpenApiRouter<Arc<Gateway>> {
+    OpenApiRouter::new().routes(routes!(put_merchant, get_merchant))
+}
+
+/// A merchant's terms, for later orders.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "documents what is read")]
+#[schema(examples(json!({"name": "面馆", "currency": "CNY", "fee_rate": "0.006", "settlement": {"cycle": "T+1"}})))]
+struct MerchantRequest {
+    /// The same as in the path, if it is said: what a GET gave may be put back.
+    merchant_id: Option<schema::MerchantId>,
+    /// For people.
+    name: Option<schema::Name>,
+    /// Of all that the merchant has; it cannot be changed later.
+    currency: schema::Currency,
+    /// `active` if it is not said.
+    status: Option<said::MerchantStatus>,
+    /// The merchant under which it trades; it is made first.
+    platform: Option<schema::MerchantId>,
+    /// The operator's fee; "0" if it is not said.
+    fee_rate: Option<schema::Rate>,
+    /// How fees are rounded, also when they are returned; `half_up` if it is not said.
+    fee_rounding: Option<said::Rounding>,
+    /// The operator's fee is never below this.
+    fee_min: Option<schema::Bound>,
+    /// The operator's fee is never above this; not below `fee_min`.
+    fee_max: Option<schema::Bound>,
+    /// What operator and platform give back of their fees with a refund; `proportional` if it is not said.
+    fee_refund: Option<said::FeeRefund>,
+    /// The platform's own fee; "0" if it is not said.
+    platform_fee_rate: Option<schema::Rate>,
+    /// When and how it is settled.
+    settlement: Option<SettlementTermsRequest>,
+    /// What the operator takes for advancing the money of D+0; "0" if it is not said.
+    advance_fee_rate: Option<schema::Rate>,
+    /// What pays for refunds of settled orders; `pending` if it is not said.
+    refund_funding: Option<said::RefundFunding>,
+    /// How a refund is composed of cash and discount; `proportional` if it is not said.
+    discount_refund: Option<said::DiscountRefund>,
+    /// The most of an order's cash that may be split; "1" if it is not said.
+    max_split_rate: Option<schema::Rate>,
+    /// Ceilings; none if they are not said.
+    limits: Option<LimitsBody>,
+}
+
+/// When and how a merchant is settled.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "documents what is read")]
+struct SettlementTermsRequest {
+    /// `T+1` if it is not said.
+    cycle: Option<schema::Cycle>,
+    /// `net` if it is not said.
+    mode: Option<said::SettlementMode>,
+    /// Less than this waits; 0 if it is not said.
+    min: Option<schema::Bound>,
 }
 
 /// A rate of one: all of it may be split unless told otherwise.
 const WHOLE: Rate = Rate(1_000_000);
 
 /// A merchant, the whole of it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Merchant)]
 struct MerchantBody<'a> {
+    #[schema(value_type = schema::MerchantId)]
     merchant_id: String,
     name: &'a str,
+    #[schema(value_type = schema::Currency)]
     currency: &'a str,
+    #[schema(value_type = said::MerchantStatus)]
     status: &'static str,
+    #[schema(required, value_type = Option<schema::MerchantId>)]
     platform: Option<String>,
+    #[schema(value_type = schema::Rate)]
     fee_rate: String,
+    #[schema(value_type = said::Rounding)]
     fee_rounding: &'static str,
+    #[schema(value_type = schema::Bound)]
     fee_min: u64,
+    #[schema(required, value_type = Option<schema::Bound>)]
     fee_max: Option<u64>,
+    #[schema(value_type = said::FeeRefund)]
     fee_refund: &'static str,
+    #[schema(value_type = schema::Rate)]
     platform_fee_rate: String,
     settlement: SettlementBody,
+    #[schema(value_type = schema::Rate)]
     advance_fee_rate: String,
+    #[schema(value_type = said::RefundFunding)]
     refund_funding: &'static str,
+    #[schema(value_type = said::DiscountRefund)]
     discount_refund: &'static str,
+    #[schema(value_type = schema::Rate)]
     max_split_rate: String,
     limits: LimitsBody,
 }
 
-#[derive(Serialize)]
+/// When and how a merchant is settled.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SettlementTerms)]
 struct SettlementBody {
+    #[schema(value_type = schema::Cycle)]
     cycle: String,
+    #[schema(value_type = said::SettlementMode)]
     mode: &'static str,
+    #[schema(value_type = schema::Bound)]
     min: u64,
 }
 
-#[derive(Serialize)]
+/// Ceilings of a merchant; null is none.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Limits)]
+#[serde(deny_unknown_fields)]
 struct LimitsBody {
+    /// One order's cash.
+    #[schema(value_type = Option<schema::Bound>)]
     order_amount: Option<u64>,
+    /// Cash of an accounting date.
+    #[schema(value_type = Option<schema::Bound>)]
     day_amount: Option<u64>,
+    /// Payments of an accounting date.
+    #[schema(value_type = Option<schema::Bound>)]
     day_count: Option<u64>,
 }
 
@@ -89,6 +175,13 @@ impl<'a> From<&'a MerchantTerms> for MerchantBody<'a> {
     }
 }
 
+refusals!(MerchantLookRefusals: Path, MerchantNotFound);
+
+/// A merchant
+#[utoipa::path(
+    get, path = "/v1/merchants/{merchant_id}", tag = "Set-up", params(MerchantPath),
+    responses((status = 200, description = "The whole of it.", body = MerchantBody), MerchantLookRefusals),
+)]
 async fn get_merchant(State(gateway): State<Arc<Gateway>>, ids: Ids) -> Result<Response, Problem> {
     let merchant = ids.merchant()?;
     match view(&gateway, merchant, Query::Merchant(merchant)).await {
@@ -97,6 +190,17 @@ async fn get_merchant(State(gateway): State<Arc<Gateway>>, ids: Ids) -> Result<R
     }
 }
 
+refusals!(MerchantRefusals: Body, MerchantNotFound, CurrencyMismatch, Overflow);
+
+/// Makes or changes a merchant
+///
+/// Status, limits and cycle hold at once, the rest for later orders. What is not said is the default, nothing of what was
+/// said before.
+#[utoipa::path(
+    put, path = "/v1/merchants/{merchant_id}", tag = "Set-up",
+    params(MerchantPath), request_body = MerchantRequest,
+    responses((status = 200, description = "The whole of it.", body = MerchantBody), MerchantRefusals),
+)]
 async fn put_merchant(
     State(gateway): State<Arc<Gateway>>,
     ids: Ids,

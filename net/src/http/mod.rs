@@ -14,24 +14,40 @@
 //! What it deliberately does **not** do: no business rules, no retry, no caching of anything that can change, no
 //! content negotiation (it speaks JSON), no TLS.
 
+mod account;
+mod adjustment;
 mod balance;
 mod channel;
 mod day;
 mod dev;
+mod entry;
 mod envelope;
+mod freeze;
 mod health;
+mod holidays;
 mod json;
 mod merchant;
+mod openapi;
 mod order;
 mod page;
 mod path;
+mod payment;
+mod payout;
 mod problem;
+mod promoter;
 mod read;
 mod refund;
+mod refusals;
 mod reply;
+mod schema;
 mod serve;
+mod settlement;
+mod split;
 mod stall;
+mod sweep;
 mod time;
+mod topup;
+mod transfer;
 mod trial_balance;
 mod void;
 mod words;
@@ -40,6 +56,7 @@ mod zone;
 use std::sync::Arc;
 
 use axum::Router;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::Gateway;
 use problem::Problem;
@@ -56,21 +73,43 @@ pub struct HttpOptions {
 
 /// All routes, for [`serve`], which writes their problems and gives each request its id.
 pub fn router(gateway: Arc<Gateway>, options: HttpOptions) -> Router {
-    let mut routes = Router::new()
-        .merge(channel::routes())
-        .merge(merchant::routes())
-        .merge(balance::routes())
-        .merge(order::routes())
-        .merge(void::routes())
-        .merge(refund::routes())
-        .merge(day::routes())
-        .merge(trial_balance::routes())
-        .merge(health::routes());
-    if options.dev {
-        routes = routes.merge(dev::routes());
-    }
+    let (routes, document) = routes(options).split_for_parts();
     routes
+        .merge(openapi::route(document))
         .fallback(async || Problem::no_such_route())
         .method_not_allowed_fallback(async || Problem::wrong_method())
         .with_state(gateway)
+}
+
+/// The description of all routes in OpenAPI 3.1, as it is served at `/openapi.json`.
+#[must_use]
+pub fn openapi(options: HttpOptions) -> String {
+    openapi::write(routes(options).into_openapi())
+}
+
+/// Every route and its description.
+fn routes(options: HttpOptions) -> OpenApiRouter<Arc<Gateway>> {
+    let routes = OpenApiRouter::new()
+        .merge(channel::routes())
+        .merge(merchant::routes())
+        .merge(promoter::routes())
+        .merge(balance::routes())
+        .merge(entry::routes())
+        .merge(payment::routes())
+        .merge(order::routes())
+        .merge(void::routes())
+        .merge(split::routes())
+        .merge(refund::routes())
+        .merge(payout::routes())
+        .merge(topup::routes())
+        .merge(freeze::routes())
+        .merge(transfer::routes())
+        .merge(adjustment::routes())
+        .merge(day::routes())
+        .merge(holidays::routes())
+        .merge(settlement::routes())
+        .merge(sweep::routes())
+        .merge(trial_balance::routes())
+        .merge(health::routes());
+    if options.dev { routes.merge(dev::routes()) } else { routes }
 }

@@ -3,9 +3,30 @@
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use suanpan_core::{MerchantId, Number};
+use utoipa::IntoParams;
 
 use super::problem::Problem;
-use super::read;
+use super::{read, schema};
+
+/// What paths under a merchant name.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "documents what is read")]
+pub(super) struct MerchantPath {
+    /// The merchant.
+    merchant_id: schema::MerchantId,
+}
+
+/// What paths under an order name.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "documents what is read")]
+pub(super) struct OrderPath {
+    /// The merchant.
+    merchant_id: schema::MerchantId,
+    /// The order.
+    order_no: schema::Number,
+}
 
 /// The ids in a request's path, by the names they have in its route.
 pub(super) struct Ids(RawPathParams);
@@ -22,7 +43,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Ids {
 impl Ids {
     /// `{merchant_id}`
     pub(super) fn merchant(&self) -> Result<MerchantId, Problem> {
-        let name = "merchant_id";
+        self.merchant_named("merchant_id")
+    }
+
+    /// A merchant by another name, such as `{promoter_id}`.
+    pub(super) fn merchant_named(&self, name: &'static str) -> Result<MerchantId, Problem> {
         read::merchant_text(self.get(name)).map_err(|must| Problem::invalid(name, must))
     }
 

@@ -6,7 +6,8 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use suanpan_core::{Rejection, Reply};
+use suanpan_core::{Field, Rejection, Reply};
+use utoipa::ToSchema;
 
 /// How long a caller that met a full queue or a full disk should wait, in seconds.
 const RETRY_AFTER_S: &str = "1";
@@ -23,16 +24,27 @@ pub(super) struct Problem {
     param: Option<Cow<'static, str>>,
 }
 
-/// The body of a problem.
-#[derive(Serialize)]
-struct Body<'a> {
+/// What went wrong, as RFC 9457 has it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct Body<'a> {
+    /// `urn:suanpan:problem:` and the code.
+    #[schema(value_type = String)]
     r#type: String,
+    /// What it is, for people; the same for each code.
     title: &'a str,
+    /// The answer's status.
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
+    /// What to do about it, for people.
     detail: &'a str,
+    /// What a program can go by.
     code: &'a str,
+    /// The field at fault, if one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     param: Option<&'a str>,
+    /// What the answer's `x-request-id` says too.
     request_id: &'a str,
 }
 
@@ -105,8 +117,8 @@ impl Problem {
             Reply::Rejected(rejection, field) => {
                 let mut problem = Self::from(rejection);
                 problem.param = field.map(|field| Cow::Borrowed(field.name()));
-                if let (Rejection::InvalidRequest, Some(param)) = (rejection, &problem.param) {
-                    problem.detail = Cow::Owned(format!("`{param}` is not within its bounds."));
+                if let (Rejection::InvalidRequest, Some(field)) = (rejection, field) {
+                    problem.detail = Cow::Owned(format!("`{}` {}", field.name(), must(field)));
                 }
                 problem
             }
@@ -115,6 +127,11 @@ impl Problem {
                 Self::unknown()
             }
         }
+    }
+
+    /// The same, with the field at fault.
+    pub(super) fn at(self, param: String) -> Self {
+        Self { param: Some(Cow::Owned(param)), ..self }
     }
 
     /// The response, for the request of that id.
@@ -156,14 +173,32 @@ impl From<Rejection> for Problem {
     }
 }
 
-fn status_of(rejection: Rejection) -> StatusCode {
+/// What a field must be where only the core can tell whether it is.
+fn must(field: Field) -> &'static str {
+    match field {
+        Field::ExpiresAt => "must be later than now",
+        _ => "is not within its bounds",
+    }
+}
+
+/// The status that goes with a refusal.
+pub(super) fn status_of(rejection: Rejection) -> StatusCode {
     match rejection {
         Rejection::InvalidRequest => StatusCode::BAD_REQUEST,
         Rejection::MerchantNotFound
         | Rejection::ChannelNotFound
         | Rejection::OrderNotFound
         | Rejection::RefundNotFound
-        | Rejection::VoidNotFound => StatusCode::NOT_FOUND,
+        | Rejection::VoidNotFound
+        | Rejection::SplitNotFound
+        | Rejection::SplitReturnNotFound
+        | Rejection::PayoutNotFound
+        | Rejection::TopupNotFound
+        | Rejection::FreezeNotFound
+        | Rejection::TransferNotFound
+        | Rejection::AdjustmentNotFound
+        | Rejection::SettlementNotFound
+        | Rejection::PromoterNotFound => StatusCode::NOT_FOUND,
         Rejection::IdempotencyConflict => StatusCode::CONFLICT,
         Rejection::Overloaded | Rejection::ReadOnly => StatusCode::SERVICE_UNAVAILABLE,
         // No gateway of a caller may take it for "nothing was done": not a 503.
@@ -173,13 +208,30 @@ fn status_of(rejection: Rejection) -> StatusCode {
 }
 
 /// Title and detail of each refusal.
-const REFUSALS: [(Rejection, &str, &str); 33] = [
+const REFUSALS: [(Rejection, &str, &str); Rejection::Unknown as usize + 1] = [
     (Rejection::InvalidRequest, INVALID_TITLE, "A field is not within its bounds."),
     (Rejection::MerchantNotFound, "There is no such merchant", "Put the merchant first."),
     (Rejection::ChannelNotFound, "There is no such channel", "Put the channel first."),
     (Rejection::OrderNotFound, "There is no such order", "This merchant has no order of that number."),
     (Rejection::RefundNotFound, "There is no such refund", "This merchant has no refund of that number."),
     (Rejection::VoidNotFound, "There is no such void", "This merchant has no void of that number."),
+    (Rejection::SplitNotFound, "There is no such split", "This merchant has no split of that number."),
+    (
+        Rejection::SplitReturnNotFound,
+        "There is no such split return",
+        "This merchant has no split return of that number.",
+    ),
+    (Rejection::PayoutNotFound, "There is no such payout", "This merchant has no payout of that number."),
+    (Rejection::TopupNotFound, "There is no such top-up", "This merchant has no top-up of that number."),
+    (Rejection::FreezeNotFound, "There is no such freeze", "This merchant has no freeze of that number."),
+    (
+        Rejection::TransferNotFound,
+        "There is no such transfer",
+        "This merchant sent no transfer of that number.",
+    ),
+    (Rejection::AdjustmentNotFound, "There is no such adjustment", "No adjustment has that number."),
+    (Rejection::SettlementNotFound, "There is no such settlement", "No settlement batch has that number."),
+    (Rejection::PromoterNotFound, "There is no such promoter", "Put the promoter first."),
     (
         Rejection::IdempotencyConflict,
         "The number was used for something else",
@@ -278,7 +330,14 @@ const REFUSALS: [(Rejection, &str, &str); 33] = [
     (
         Rejection::ReceiverInvalid,
         "The receiver cannot take it",
-        "Look at the receiver's status and currency.",
+        "It must be another merchant, known, not closed and of the same currency; a promoter or its upline must be a \
+         known promoter, and nobody's upline in a circle.",
+    ),
+    (Rejection::ExceedsHeld, "The order does not hold so much", "See the order's `held`; nothing was taken."),
+    (
+        Rejection::ExceedsSplitRate,
+        "Over what may be split of the order",
+        "See the merchant's `max_split_rate`: it is of the order's cash, all its splits together.",
     ),
     (Rejection::Overloaded, "Too many requests at once", "Nothing was changed; try again a little later."),
     (Rejection::ReadOnly, "No room to write", "Nothing was changed; try again when there is room again."),

@@ -1,9 +1,11 @@
 //! What each kind of value must be (api.md, the list at its head).
 
-use suanpan_core::{AMOUNT_MAX, Currency, Date, MerchantId, Number, Rate};
+use suanpan_core::{AMOUNT_MAX, ChannelId, Currency, Date, MerchantId, Number, Rate, Rejection};
 
 use super::json::Node;
+use super::problem::Problem;
 use super::time;
+use crate::Gateway;
 
 const _: () = assert!(AMOUNT_MAX == 1_000_000_000_000_000, "the messages below say so");
 
@@ -22,6 +24,11 @@ const MUST_MOMENT: &str =
     "must be a string with a moment and its offset by RFC 3339, like 2018-08-26T12:00:00+08:00";
 const MUST_CHANNEL_TXN: &str = "must be a string of 1 to 64 printable ASCII characters";
 
+const MUST_LABEL: &str = "must be a string of 1 to 64 printable characters, at most 64 bytes of UTF-8";
+const MUST_SEQ: &str = "must be a whole number: the `seq` of an entry";
+
+/// Longest label, in bytes.
+const LABEL_BYTES_MAX: usize = 64;
 /// Longest number of the channel's own, in bytes.
 const CHANNEL_TXN_BYTES_MAX: usize = 64;
 const CHANNEL_NAME_BYTES_MAX: usize = 32;
@@ -101,10 +108,28 @@ pub(super) fn channel_txn(node: &Node<'_>) -> Must<String> {
     if printable && fits { Ok(text.to_owned()) } else { Err(MUST_CHANNEL_TXN) }
 }
 
+/// A name that a person gave to something, or a person's own.
+pub(super) fn label(node: &Node<'_>) -> Must<String> {
+    let text = str(node, MUST_LABEL)?;
+    let fits = (1..=LABEL_BYTES_MAX).contains(&text.len());
+    if fits && !text.contains(char::is_control) { Ok(text.to_owned()) } else { Err(MUST_LABEL) }
+}
+
+/// The channel of that name.
+pub(super) fn known_channel(gateway: &Gateway, name: &str) -> Result<ChannelId, Problem> {
+    gateway.channel_id(name).ok_or_else(|| Problem::from(Rejection::ChannelNotFound))
+}
+
 pub(super) fn number_text(text: &str) -> Must<Number> {
     let number = Number::new(text.as_bytes()).map_err(|_| MUST_NUMBER)?;
     // A number is held filled up with zeros, which are no part of it: a zero that was sent is not one of them.
     if number.len() == text.len() { Ok(number) } else { Err(MUST_NUMBER) }
+}
+
+/// A place in a list, as it stands in a query string.
+pub(super) fn seq_text(text: &str) -> Must<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|_| digits).ok_or(MUST_SEQ)
 }
 
 pub(super) fn merchant_text(text: &str) -> Must<MerchantId> {

@@ -2,32 +2,56 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::{get, post};
 use serde::Serialize;
 use suanpan_core::{Command, Query, Receipt, Reply, Void, VoidResult, VoidView};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::json::JsonBody;
-use super::path::Ids;
+use super::path::{Ids, MerchantPath, OrderPath};
 use super::problem::Problem;
-use super::read;
+use super::refusals::refusals;
 use super::reply::{command_and_view, made, ok, view};
-use super::words::{self, VoidResultState, Word};
+use super::words::{self, VoidResultState, Word, said};
+use super::{read, schema};
 use crate::Gateway;
 
-pub(super) fn routes() -> Router<Arc<Gateway>> {
-    Router::new()
-        .route("/v1/merchants/{merchant_id}/orders/{order_no}/void", post(post_void))
-        .route("/v1/merchants/{merchant_id}/voids/{void_no}", get(get_void))
-        .route("/v1/merchants/{merchant_id}/voids/{void_no}/result", post(post_result))
+pub(super) fn routes() -> OpenApiRouter<Arc<Gateway>> {
+    OpenApiRouter::new().routes(routes!(post_void)).routes(routes!(get_void)).routes(routes!(post_result))
 }
 
-#[derive(Serialize)]
+/// A payment's cancellation, in full.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "documents what is read")]
+#[schema(examples(json!({"void_no": "V1"})))]
+struct VoidRequest {
+    /// The void, unique within the merchant.
+    void_no: schema::Number,
+}
+
+/// What came of a void.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "documents what is read")]
+#[schema(examples(json!({"state": "succeeded"})))]
+struct VoidResultRequest {
+    /// It is done or not, never unclear.
+    state: said::VoidResultState,
+}
+
+/// A void as it stands.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Void)]
 struct VoidBody<'a> {
+    #[schema(value_type = schema::Number)]
     void_no: &'a str,
+    #[schema(value_type = schema::Number)]
     order_no: &'a str,
+    #[schema(value_type = said::VoidState)]
     state: &'static str,
 }
 
@@ -37,6 +61,21 @@ impl<'a> From<&'a VoidView> for VoidBody<'a> {
     }
 }
 
+refusals!(VoidRefusals: Body, MerchantNotFound, OrderNotFound, IdempotencyConflict, OrderState, MerchantClosed,
+    NotSameDay, OrderSettled, HasRefunds, InsufficientFunds, Overflow);
+
+/// Voids
+///
+/// Cancels a payment on its day, in full, before anything of it was refunded or settled.
+#[utoipa::path(
+    post, path = "/v1/merchants/{merchant_id}/orders/{order_no}/void", tag = "Orders",
+    operation_id = "post_void", params(OrderPath), request_body = VoidRequest,
+    responses(
+        (status = 201, description = "The void was booked.", body = VoidBody),
+        (status = 200, description = "It had been booked before.", body = VoidBody),
+        VoidRefusals,
+    ),
+)]
 async fn post_void(
     State(gateway): State<Arc<Gateway>>,
     ids: Ids,
@@ -53,6 +92,16 @@ async fn post_void(
     }
 }
 
+refusals!(VoidResultRefusals: Body, MerchantNotFound, VoidNotFound, ContradictsFinal, Overflow);
+
+/// Says what came of a void
+#[utoipa::path(
+    post, path = "/v1/merchants/{merchant_id}/voids/{void_no}/result", tag = "Orders",
+    operation_id = "post_void_result",
+    params(MerchantPath, ("void_no" = schema::Number, Path, description = "The void.")),
+    request_body = VoidResultRequest,
+    responses((status = 200, description = "The void as it stands.", body = VoidBody), VoidResultRefusals),
+)]
 async fn post_result(
     State(gateway): State<Arc<Gateway>>,
     ids: Ids,
@@ -70,6 +119,14 @@ async fn post_result(
     }
 }
 
+refusals!(VoidLookRefusals: Path, MerchantNotFound, VoidNotFound);
+
+/// A void
+#[utoipa::path(
+    get, path = "/v1/merchants/{merchant_id}/voids/{void_no}", tag = "Orders",
+    params(MerchantPath, ("void_no" = schema::Number, Path, description = "The void.")),
+    responses((status = 200, description = "The void as it stands.", body = VoidBody), VoidLookRefusals),
+)]
 async fn get_void(State(gateway): State<Arc<Gateway>>, ids: Ids) -> Result<Response, Problem> {
     let (merchant, void_no) = (ids.merchant()?, ids.number("void_no")?);
     match view(&gateway, merchant, Query::Void(merchant, void_no)).await {

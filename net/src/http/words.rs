@@ -1,8 +1,8 @@
 //! The words of the API for what the core has as enums: one table for reading and writing.
 
 use suanpan_core::{
-    DiscountRefund, FailedRefund, FeeRefund, MerchantStatus, OrderStatus, Preset, RefundFunding,
-    RefundResultState, RefundState, Rounding, SameDay, SentAs, SettlementMode, VoidState,
+    DiscountRefund, FailedRefund, FeeRefund, MerchantStatus, MovementState, OrderStatus, Preset,
+    RefundFunding, RefundResultState, RefundState, Rounding, SameDay, SentAs, SettlementMode, VoidState,
 };
 
 use super::json::Node;
@@ -25,7 +25,23 @@ pub(super) fn read<W: Word>(node: &Node<'_>) -> Result<W, &'static str> {
 }
 
 macro_rules! words {
-    ($($type:ty { $first:literal = $first_value:ident $(, $word:literal = $value:ident)* })+) => {$(
+    ($($type:ident { $first:literal = $first_value:ident $(, $word:literal = $value:ident)* })+) => {
+        /// The same words for the API's description.
+        pub(super) mod said {
+            use utoipa::openapi::{RefOr, Schema};
+            use utoipa::{PartialSchema, ToSchema};
+            $(
+                #[allow(dead_code, reason = "some are only described by parts")]
+                pub(in crate::http) struct $type;
+                impl PartialSchema for $type {
+                    fn schema() -> RefOr<Schema> {
+                        super::super::schema::word(&[$first $(, $word)*])
+                    }
+                }
+                impl ToSchema for $type {}
+            )+
+        }
+        $(
         impl Word for $type {
             const ALL: &'static [Self] = &[Self::$first_value $(, Self::$value)*];
             const MUST: &'static str = concat!("must be one of: ", $first $(, ", ", $word)*);
@@ -59,6 +75,9 @@ words! {
     SentAs { "refund" = Refund, "void" = Void }
     VoidState { "processing" = Processing, "succeeded" = Succeeded, "failed" = Failed }
     VoidResultState { "succeeded" = Succeeded, "failed" = Failed }
+    MovementState {
+        "processing" = Processing, "succeeded" = Succeeded, "failed" = Failed, "frozen" = Frozen, "released" = Released
+    }
     Funder { "operator" = Operator, "merchant" = Merchant, "platform" = Platform }
 }
 

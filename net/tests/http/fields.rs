@@ -81,7 +81,7 @@ fn payments() {
         (r#""hold":null"#, None),
         (r#""hold":"true""#, Some("hold")),
         (r#""hold":1"#, Some("hold")),
-        (r#""promoter":"1001""#, None),
+        (r#""promoter":"1001""#, Some("promoter")),
         (r#""promoter":null"#, None),
         (r#""promoter":"0""#, Some("promoter")),
         (r#""promoter":1001"#, Some("promoter")),
@@ -139,7 +139,21 @@ fn refunds_voids_and_results() {
         (r#""amount":1000000000000001"#, Some("amount")),
         (r#""reason":"x""#, Some("amount")),
         (r#""amount":5,"reason":7"#, Some("reason")),
-        (r#""amount":5,"split_returns":[{}]"#, Some("split_returns")),
+        (r#""amount":5,"split_returns":[1]"#, Some("split_returns[0]")),
+        (r#""amount":5,"split_returns":[{}]"#, Some("split_returns[0].return_no")),
+        (r#""amount":5,"split_returns":[{"return_no":"B1"}]"#, Some("split_returns[0].split_no")),
+        (
+            r#""amount":5,"split_returns":[{"return_no":"B1","split_no":"S1"}]"#,
+            Some("split_returns[0].merchant_id"),
+        ),
+        (
+            r#""amount":5,"split_returns":[{"return_no":"B1","split_no":"S1","merchant_id":"5001","amount":0}]"#,
+            Some("split_returns[0].amount"),
+        ),
+        (
+            r#""amount":5,"split_returns":[{"return_no":"B1","split_no":"S1","merchant_id":"5001","amount":1,"x":1}]"#,
+            Some("split_returns[0].x"),
+        ),
         (r#""amount":5,"split_returns":{}"#, Some("split_returns")),
         (r#""amount":5,"nope":null"#, Some("nope")),
     ];
@@ -320,4 +334,251 @@ fn dates_and_clocks() {
         (r#""now":"2018-08-26T12:00:00.5-11:00""#, None),
     ];
     check(&mut server, "PUT /v1/dev/clock", "{}", clocks);
+}
+
+#[test]
+fn orders_that_are_paid_later() {
+    let mut server = Server::start_ready();
+    let orders: &[Case] = &[
+        (r#""amount":1"#, None),
+        (r#""amount":1000000000000000"#, None),
+        (r#""amount":0"#, Some("amount")),
+        (r#""amount":1000000000000001"#, Some("amount")),
+        (r#""hold":true"#, Some("amount")),
+        (r#""amount":5,"hold":1"#, Some("hold")),
+        (r#""amount":5,"discounts":[{"funder":"operator","amount":0}]"#, Some("discounts[0].amount")),
+        (r#""amount":5,"expires_at":null"#, None),
+        (r#""amount":5,"expires_at":"2018-08-26T12:00:00.001+08:00""#, None),
+        (r#""amount":5,"expires_at":"2018-08-26T12:00:00+08:00""#, Some("expires_at")),
+        (r#""amount":5,"expires_at":"2018-08-26T12:00:01""#, Some("expires_at")),
+        (r#""amount":5,"expires_at":1535256001"#, Some("expires_at")),
+        // Those of a payment are said when it is confirmed; a promoter brings only what is paid at once.
+        (r#""amount":5,"paid_at":"2018-08-26T12:00:00+08:00""#, Some("paid_at")),
+        (r#""amount":5,"channel_txn":"1""#, Some("channel_txn")),
+        (r#""amount":5,"promoter":"1001""#, Some("promoter")),
+    ];
+    check(&mut server, "POST /v1/merchants/1001/orders", r#"{"order_no":"A{i}","channel":"wechat"}"#, orders);
+    let confirm: &[Case] = &[
+        (r#""paid_at":"yesterday""#, Some("paid_at")),
+        (r#""channel_txn":"""#, Some("channel_txn")),
+        (r#""amount":1"#, Some("amount")),
+        (r#""paid_at":null,"channel_txn":"4200""#, None),
+    ];
+    check(&mut server, "POST /v1/merchants/1001/orders/A0/confirm", "{}", confirm);
+    let nothing: &[Case] = &[(r#""x":1"#, Some("x"))];
+    for action in ["close", "reinstate", "release"] {
+        check(&mut server, &format!("POST /v1/merchants/1001/orders/A1/{action}"), "{}", nothing);
+    }
+    check(&mut server, "POST /v1/merchants/1001/freezes/F1/release", "{}", nothing);
+    check(&mut server, "POST /v1/sweeps", "{}", nothing);
+}
+
+#[test]
+fn splits_and_their_returns() {
+    let mut server = Server::start_ready();
+    for id in [5001, 5002] {
+        server.must(&format!("PUT /v1/merchants/{id}"), &json!({"currency": "CNY"}), 200);
+    }
+    let pay = json!({"order_no": "A1", "channel": "wechat", "amount": 10_000, "hold": true});
+    server.must("POST /v1/merchants/1001/payments", &pay, 201);
+    let what = "POST /v1/merchants/1001/orders/A1/splits";
+    let splits: &[Case] = &[
+        (r#""finish":true"#, Some("receivers")),
+        (r#""receivers":null"#, Some("receivers")),
+        (r#""receivers":[]"#, Some("receivers")),
+        (r#""receivers":{}"#, Some("receivers")),
+        (r#""receivers":["5001"]"#, Some("receivers[0]")),
+        (r#""receivers":[{"amount":1}]"#, Some("receivers[0].merchant_id")),
+        (r#""receivers":[{"merchant_id":"5001"}]"#, Some("receivers[0].amount")),
+        (r#""receivers":[{"merchant_id":"0","amount":1}]"#, Some("receivers[0].merchant_id")),
+        (r#""receivers":[{"merchant_id":5001,"amount":1}]"#, Some("receivers[0].merchant_id")),
+        (
+            r#""receivers":[{"merchant_id":"5001","amount":1},{"merchant_id":"5002","amount":0}]"#,
+            Some("receivers[1].amount"),
+        ),
+        (
+            r#""receivers":[{"merchant_id":"5001","amount":1},{"merchant_id":"05001","amount":1}]"#,
+            Some("receivers[1].merchant_id"),
+        ),
+        (r#""receivers":[{"merchant_id":"5001","amount":1,"rate":"0.1"}]"#, Some("receivers[0].rate")),
+        (r#""receivers":[{"merchant_id":"5001","amount":1}],"finish":"no""#, Some("finish")),
+        (r#""receivers":[{"merchant_id":"5001","amount":1}],"order_no":"A1""#, Some("order_no")),
+        (r#""receivers":[{"merchant_id":"5001","amount":1},{"merchant_id":"5002","amount":1}]"#, None),
+        (r#""receivers":[{"merchant_id":"5001","amount":1}],"finish":null"#, None),
+    ];
+    check(&mut server, what, r#"{"split_no":"S{i}"}"#, splits);
+    let many = |count: u64| {
+        let list: Vec<Value> =
+            (1..=count).map(|id| json!({"merchant_id": id.to_string(), "amount": 1})).collect();
+        json!({"split_no": "SM", "receivers": list})
+    };
+    assert_eq!(server.must(what, &many(51), 400)["param"], "receivers");
+    assert_eq!(server.must(what, &many(50), 422)["param"], "receivers[0].merchant_id");
+
+    let returns: &[Case] = &[
+        (r#""return_no":"B1""#, Some("split_no")),
+        (r#""return_no":"a b","split_no":"S14""#, Some("return_no")),
+        (r#""return_no":"B1","split_no":"S14""#, Some("merchant_id")),
+        (r#""return_no":"B1","split_no":"S14","merchant_id":"5001""#, Some("amount")),
+        (r#""return_no":"B1","split_no":"S14","merchant_id":"5001","amount":0"#, Some("amount")),
+        (
+            r#""return_no":"B1","split_no":"S14","merchant_id":"5001","amount":1,"order_no":"A1""#,
+            Some("order_no"),
+        ),
+        (r#""return_no":"B1","split_no":"S14","merchant_id":"5001","amount":1"#, None),
+    ];
+    check(&mut server, "POST /v1/merchants/1001/orders/A1/split-returns", "{}", returns);
+    let item = json!({"return_no": "B2", "split_no": "S14", "merchant_id": "5001", "amount": 1});
+    let refund = |count| json!({"refund_no": "R1", "order_no": "A1", "amount": 1, "split_returns": vec![&item; count]});
+    let refused = server.must("POST /v1/merchants/1001/refunds", &refund(51), 400);
+    assert_eq!(refused["param"], "split_returns");
+}
+
+#[test]
+fn movements_of_money() {
+    let mut server = Server::start_ready();
+    server.must("PUT /v1/merchants/5001", &json!({"currency": "CNY"}), 200);
+    let amounts: &[Case] = &[
+        (r#""amount":1"#, None),
+        (r#""amount":0"#, Some("amount")),
+        (r#""amount":1000000000000001"#, Some("amount")),
+        (r#""amount":"1""#, Some("amount")),
+        (r#""memo":"x""#, Some("amount")),
+        (r#""amount":1,"memo":"x""#, Some("memo")),
+    ];
+    let topup = "POST /v1/merchants/1001/topups";
+    check(&mut server, topup, r#"{"topup_no":"T{i}","channel":"wechat"}"#, amounts);
+    check(
+        &mut server,
+        topup,
+        r#"{"topup_no":"TM","channel":"wechat"}"#,
+        &[(r#""amount":1000000000000000"#, None)],
+    );
+    let channels: &[Case] = &[(r#""x":1"#, Some("channel")), (r#""channel":"(bank)""#, Some("channel"))];
+    check(&mut server, topup, r#"{"topup_no":"TC","amount":1}"#, channels);
+    check(&mut server, "POST /v1/merchants/1001/payouts", r#"{"payout_no":"P{i}"}"#, amounts);
+    let channels: &[Case] = &[
+        (r#""channel":null"#, None),
+        (r#""channel":"wechat""#, None),
+        (r#""channel":7"#, Some("channel")),
+        (r#""payout_no":"a b""#, Some("payout_no")),
+    ];
+    check(
+        &mut server,
+        "POST /v1/merchants/1001/payouts",
+        r#"{"payout_no":"PC{i}","amount":1}"#,
+        &channels[..3],
+    );
+    check(&mut server, "POST /v1/merchants/1001/payouts", r#"{"amount":1}"#, &channels[3..]);
+    let results: &[Case] = &[
+        (r#""state":"processing""#, Some("state")),
+        (r#""state":null"#, Some("state")),
+        (r#""channel_refund_no":"1""#, Some("state")),
+        (r#""state":"unknown""#, None),
+        (r#""state":"succeeded""#, None),
+    ];
+    check(&mut server, "POST /v1/merchants/1001/payouts/P0/result", "{}", results);
+    check(&mut server, "POST /v1/merchants/1001/freezes", r#"{"freeze_no":"F{i}"}"#, amounts);
+    check(&mut server, "POST /v1/merchants/1001/transfers", r#"{"transfer_no":"X{i}","to":"5001"}"#, amounts);
+    let receivers: &[Case] = &[
+        (r#""x":1"#, Some("to")),
+        (r#""to":5001"#, Some("to")),
+        (r#""to":"0""#, Some("to")),
+        (r#""to":"merchant:5001:available""#, Some("to")),
+    ];
+    check(&mut server, "POST /v1/merchants/1001/transfers", r#"{"transfer_no":"XT","amount":1}"#, receivers);
+}
+
+#[test]
+fn adjustments() {
+    let mut server = Server::start_ready();
+    let what = "POST /v1/adjustments";
+    let base = r#"{"adjustment_no":"J{i}","subject":"x","amount":1,"approved_by":["a","b"]}"#;
+    let accounts: &[Case] = &[
+        (r#""to":"operator""#, Some("from")),
+        (r#""from":"operator""#, Some("to")),
+        (r#""from":"operator","to":"operator""#, Some("to")),
+        (r#""from":"operator","to":"suspense""#, None),
+        (r#""from":"channel:wechat","to":"channel:(bank)""#, None),
+        (r#""from":"platform:1001","to":"accrued:1001""#, None),
+        (r#""from":"fee_receivable:1001","to":"merchant:1001:pending""#, None),
+        (r#""from":"operator","to":"merchant:1001:available""#, None),
+        (r#""from":"in_transit","to":"operator""#, Some("from")),
+        (r#""from":"operator","to":"merchant:1001:held""#, Some("to")),
+        (r#""from":"operator","to":"merchant:1001:frozen""#, Some("to")),
+        (r#""from":"operator","to":"merchant:1001""#, Some("to")),
+        (r#""from":"merchants:pending","to":"operator""#, Some("from")),
+        (r#""from":"channel:WeChat","to":"operator""#, Some("from")),
+        (r#""from":1,"to":"operator""#, Some("from")),
+    ];
+    check(&mut server, what, base, accounts);
+    let base = r#"{"adjustment_no":"K{i}","from":"operator","to":"suspense","amount":1}"#;
+    let others: &[Case] = &[
+        (r#""approved_by":["a","b"]"#, Some("subject")),
+        (r#""subject":"","approved_by":["a","b"]"#, Some("subject")),
+        (r#""subject":"a\nb","approved_by":["a","b"]"#, Some("subject")),
+        (r#""subject":"补单","approved_by":["李","王"]"#, None),
+        (r#""subject":"x""#, Some("approved_by")),
+        (r#""subject":"x","approved_by":"a""#, Some("approved_by")),
+        (r#""subject":"x","approved_by":["a"]"#, Some("approved_by")),
+        (r#""subject":"x","approved_by":["a","a"]"#, Some("approved_by")),
+        (r#""subject":"x","approved_by":["a","b","c"]"#, Some("approved_by")),
+        (r#""subject":"x","approved_by":["a",1]"#, Some("approved_by[1]")),
+        (r#""subject":"x","approved_by":["","b"]"#, Some("approved_by[0]")),
+        (r#""subject":"x","approved_by":["a","b"],"currency":"cny""#, Some("currency")),
+        (r#""subject":"x","approved_by":["a","b"],"currency":"CNY""#, None),
+        (r#""subject":"x","approved_by":["a","b"],"memo":7"#, Some("memo")),
+        (r#""subject":"x","approved_by":["a","b"],"note":"""#, Some("note")),
+    ];
+    check(&mut server, what, base, others);
+    let long = |subject: usize, memo: usize, approver: usize| {
+        json!({
+            "adjustment_no": format!("L{subject}-{memo}-{approver}"), "from": "operator", "to": "suspense", "amount": 1,
+            "subject": "x".repeat(subject), "memo": "x".repeat(memo), "approved_by": ["a", "x".repeat(approver)],
+        })
+    };
+    server.must(what, &long(64, 256, 64), 201);
+    assert_eq!(server.must(what, &long(65, 256, 64), 400)["param"], "subject");
+    assert_eq!(server.must(what, &long(64, 257, 64), 400)["param"], "memo");
+    assert_eq!(server.must(what, &long(64, 256, 65), 400)["param"], "approved_by[1]");
+}
+
+#[test]
+fn settlements_the_calendar_and_promoters() {
+    let mut server = Server::start_ready();
+    let settlements: &[Case] = &[
+        (r#""merchant_id":"1001""#, Some("batch_no")),
+        (r#""batch_no":"""#, Some("batch_no")),
+        (r#""batch_no":"S1","merchant_id":1001"#, Some("merchant_id")),
+        (r#""batch_no":"S1","date":"2018-08-26""#, Some("date")),
+        (r#""batch_no":"S1","merchant_id":null"#, None),
+        (r#""batch_no":"S2","merchant_id":"1001""#, None),
+    ];
+    check(&mut server, "POST /v1/settlements", "{}", settlements);
+    let calendars: &[Case] = &[
+        (r#""dates":"2018-10-01""#, Some("dates")),
+        (r#""dates":["2018-10-01","2018-02-30"]"#, Some("dates[1]")),
+        (r#""workdays":[20181001]"#, Some("workdays[0]")),
+        (r#""dates":["2018-10-01"],"workdays":["2018-09-29","2018-10-01"]"#, Some("workdays[1]")),
+        (r#""holidays":[]"#, Some("holidays")),
+        (r#""dates":["2018-10-02","2018-10-01","2018-10-02"],"workdays":null"#, None),
+    ];
+    check(&mut server, "PUT /v1/holidays", "{}", calendars);
+    let days = |count: u32| -> Vec<String> {
+        (0..count).map(|n| format!("{}-{:02}-{:02}", 2000 + n / 336, n / 28 % 12 + 1, n % 28 + 1)).collect()
+    };
+    server.must("PUT /v1/holidays", &json!({"dates": days(1_000)}), 200);
+    assert_eq!(server.must("PUT /v1/holidays", &json!({"dates": days(1_001)}), 400)["param"], "dates");
+    let promoters: &[Case] = &[
+        (r#""upline_rate":"0.1""#, Some("rate")),
+        (r#""rate":"1.1""#, Some("rate")),
+        (r#""rate":0.1"#, Some("rate")),
+        (r#""rate":"0.1","upline":1"#, Some("upline")),
+        (r#""rate":"0.1","upline_rate":"-1""#, Some("upline_rate")),
+        (r#""rate":"0.1","promoter_id":"1002""#, Some("promoter_id")),
+        (r#""rate":"0.1","level":1"#, Some("level")),
+        (r#""rate":"1","upline":null,"upline_rate":"0""#, None),
+        (r#""rate":"0","promoter_id":"01001""#, None),
+    ];
+    check(&mut server, "PUT /v1/promoters/1001", "{}", promoters);
 }

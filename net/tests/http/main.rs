@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test does not expect fails it")]
 
+mod business;
 mod client;
 mod connections;
+mod described;
 mod fields;
+mod openapi;
 mod problems;
 mod routes;
 mod server;

@@ -30,7 +30,25 @@ fn bodies_that_are_no_object() {
         "POST /v1/merchants/1001/refunds/R1/result",
         "POST /v1/merchants/1001/orders/A1/void",
         "POST /v1/merchants/1001/voids/V1/result",
+        "POST /v1/merchants/1001/orders",
+        "POST /v1/merchants/1001/orders/A1/confirm",
+        "POST /v1/merchants/1001/orders/A1/close",
+        "POST /v1/merchants/1001/orders/A1/reinstate",
+        "POST /v1/merchants/1001/orders/A1/release",
+        "POST /v1/merchants/1001/orders/A1/splits",
+        "POST /v1/merchants/1001/orders/A1/split-returns",
+        "POST /v1/merchants/1001/payouts",
+        "POST /v1/merchants/1001/payouts/P1/result",
+        "POST /v1/merchants/1001/topups",
+        "POST /v1/merchants/1001/freezes",
+        "POST /v1/merchants/1001/freezes/F1/release",
+        "POST /v1/merchants/1001/transfers",
+        "POST /v1/adjustments",
+        "POST /v1/settlements",
+        "POST /v1/sweeps",
         "POST /v1/day-cut",
+        "PUT /v1/holidays",
+        "PUT /v1/promoters/1001",
         "PUT /v1/merchants/1001",
         "PUT /v1/channels/wechat",
         "PUT /v1/dev/clock",
@@ -53,6 +71,18 @@ fn bodies_that_are_no_object() {
 #[test]
 fn bodies_that_are_not_said_to_be_json_or_are_too_large() {
     let mut server = Server::start_ready();
+    for (method, path) in [
+        ("POST", "/v1/sweeps"),
+        ("POST", "/v1/merchants/1001/orders/A1/close"),
+        ("POST", "/v1/merchants/1001/payouts"),
+        ("PUT", "/v1/holidays"),
+    ] {
+        assert_problem(&server.client().send(method, path, &[], Some(b"{}")), 415, "invalid_request");
+        assert_problem(&server.client().call(method, path, None), 415, "invalid_request");
+        let json = [("content-type", "application/json")];
+        let large = vec![b' '; BODY_BYTES_MAX + 1];
+        assert_problem(&server.client().send(method, path, &json, Some(&large)), 413, "invalid_request");
+    }
     let path = "/v1/merchants/1001/payments";
     let body = br#"{"order_no":"A1","channel":"wechat","amount":5}"#;
     for headers in [
@@ -121,6 +151,16 @@ fn paths_and_methods() {
         ("PATCH /v1/channels/wechat", "PUT,GET,HEAD"),
         ("POST /v1/merchants/1001/balances", "GET,HEAD"),
         ("GET /v1/day-cut", "POST"),
+        ("GET /v1/sweeps", "POST"),
+        ("PUT /v1/settlements", "POST"),
+        ("POST /v1/settlements/S1", "GET,HEAD"),
+        ("POST /v1/holidays", "PUT,GET,HEAD"),
+        ("DELETE /v1/promoters/1001", "PUT,GET,HEAD"),
+        ("GET /v1/adjustments", "POST"),
+        ("GET /v1/merchants/1001/orders/A1/splits", "POST"),
+        ("DELETE /v1/merchants/1001/orders/A1", "GET,HEAD"),
+        ("POST /v1/merchants/1001/entries", "GET,HEAD"),
+        ("PUT /openapi.json", "GET,HEAD"),
         ("PUT /livez", "GET,HEAD"),
         ("BREW /readyz", "GET,HEAD"),
     ] {
@@ -140,6 +180,21 @@ fn paths_and_methods() {
         ("/v1/merchants/1001/refunds/%E5%8D%95", "refund_no"),
         ("/v1/merchants/1001/voids/a.b", "void_no"),
         ("/v1/channels/WeChat", "channel"),
+        ("/v1/merchants/1001/splits/a.b", "split_no"),
+        ("/v1/merchants/1001/split-returns/a.b", "return_no"),
+        ("/v1/merchants/1001/payouts/a.b", "payout_no"),
+        ("/v1/merchants/1001/topups/a.b", "topup_no"),
+        ("/v1/merchants/1001/freezes/a.b", "freeze_no"),
+        ("/v1/merchants/1001/transfers/a.b", "transfer_no"),
+        ("/v1/adjustments/a.b", "adjustment_no"),
+        ("/v1/settlements/a.b", "batch_no"),
+        ("/v1/promoters/x", "promoter_id"),
+        ("/v1/merchants/1001/entries?limit=0", "limit"),
+        ("/v1/merchants/1001/entries?limit=101", "limit"),
+        ("/v1/merchants/1001/entries?starting_after=A1", "starting_after"),
+        ("/v1/merchants/1001/entries?starting_after=-1", "starting_after"),
+        ("/v1/merchants/1001/entries?starting_after=18446744073709551616", "starting_after"),
+        ("/v1/merchants/1001/entries?page=2", "page"),
         ("/v1/merchants/1001/orders/A1/refunds?limit=0", "limit"),
         ("/v1/merchants/1001/orders/A1/refunds?limit=101", "limit"),
         ("/v1/merchants/1001/orders/A1/refunds?starting_after=a.b", "starting_after"),
@@ -163,6 +218,17 @@ fn what_is_not_there() {
         ("/v1/merchants/1001/refunds/NO", "refund_not_found"),
         ("/v1/merchants/1001/voids/NO", "void_not_found"),
         ("/v1/channels/no", "channel_not_found"),
+        ("/v1/merchants/7/entries", "merchant_not_found"),
+        ("/v1/merchants/1001/splits/NO", "split_not_found"),
+        ("/v1/merchants/7/splits/NO", "merchant_not_found"),
+        ("/v1/merchants/1001/split-returns/NO", "split_return_not_found"),
+        ("/v1/merchants/1001/payouts/NO", "payout_not_found"),
+        ("/v1/merchants/1001/topups/NO", "topup_not_found"),
+        ("/v1/merchants/1001/freezes/NO", "freeze_not_found"),
+        ("/v1/merchants/1001/transfers/NO", "transfer_not_found"),
+        ("/v1/adjustments/NO", "adjustment_not_found"),
+        ("/v1/settlements/NO", "settlement_not_found"),
+        ("/v1/promoters/1001", "promoter_not_found"),
     ] {
         assert_problem(&server.get(&format!("GET {path}")), 404, code);
     }
@@ -176,6 +242,35 @@ fn what_is_not_there() {
         ("POST /v1/merchants/1001/voids/NO/result", &result, "void_not_found"),
         ("POST /v1/merchants/1001/orders/NO/void", &json!({"void_no": "V1"}), "order_not_found"),
         ("PUT /v1/merchants/8", &json!({"currency": "CNY", "platform": "7"}), "merchant_not_found"),
+        ("POST /v1/merchants/1001/orders/NO/confirm", &json!({}), "order_not_found"),
+        ("POST /v1/merchants/1001/orders/NO/close", &json!({}), "order_not_found"),
+        ("POST /v1/merchants/1001/orders/NO/reinstate", &json!({}), "order_not_found"),
+        ("POST /v1/merchants/1001/orders/NO/release", &json!({}), "order_not_found"),
+        ("POST /v1/merchants/1001/payouts/NO/result", &result, "payout_not_found"),
+        ("POST /v1/merchants/1001/freezes/NO/release", &json!({}), "freeze_not_found"),
+        (
+            "POST /v1/merchants/7/topups",
+            &json!({"topup_no": "T", "channel": "wechat", "amount": 1}),
+            "merchant_not_found",
+        ),
+        (
+            "POST /v1/merchants/1001/topups",
+            &json!({"topup_no": "T", "channel": "no", "amount": 1}),
+            "channel_not_found",
+        ),
+        (
+            "POST /v1/merchants/1001/payouts",
+            &json!({"payout_no": "P", "channel": "no", "amount": 1}),
+            "channel_not_found",
+        ),
+        (
+            "POST /v1/merchants/7/transfers",
+            &json!({"transfer_no": "X", "to": "1001", "amount": 1}),
+            "merchant_not_found",
+        ),
+        ("POST /v1/settlements", &json!({"batch_no": "S", "merchant_id": "7"}), "merchant_not_found"),
+        ("PUT /v1/promoters/7", &json!({"rate": "0.1"}), "merchant_not_found"),
+        ("PUT /v1/promoters/1001", &json!({"rate": "0.1", "upline": "7"}), "merchant_not_found"),
     ] {
         assert_problem(&server.call(what, body), 404, code);
     }
@@ -219,7 +314,8 @@ fn request_ids() {
 #[test]
 fn without_dev_mode_the_clock_cannot_be_touched() {
     let mut server = Server::start_with(HttpOptions::default(), ServeLimits::default());
-    let answer = server.call("PUT /v1/dev/clock", &json!({"now": "2018-08-26T12:00:00+08:00"}));
+    let clock = r#"{"now":"2018-08-26T12:00:00+08:00"}"#;
+    let answer = server.client().call("PUT", "/v1/dev/clock", Some(clock));
     assert_problem(&answer, 404, "not_found");
 }
 

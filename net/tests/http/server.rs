@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::client::{Answer, Client};
+use crate::described::Document;
 
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
@@ -85,14 +86,20 @@ impl Server {
 
     /// Calls `"METHOD /path"` with that text as its JSON.
     pub(crate) fn text(&mut self, what: &str, body: &str) -> Answer {
-        let (method, path) = what.split_once(' ').unwrap();
-        self.client.call(method, path, Some(body))
+        self.checked(what, Some(body))
     }
 
     /// Calls `"METHOD /path"` without a body.
     pub(crate) fn get(&mut self, what: &str) -> Answer {
+        self.checked(what, None)
+    }
+
+    /// Calls; the answer is one that the API's description has.
+    fn checked(&mut self, what: &str, body: Option<&str>) -> Answer {
         let (method, path) = what.split_once(' ').unwrap();
-        self.client.call(method, path, None)
+        let answer = self.client.call(method, path, body);
+        Document::get().check(method, path, &answer);
+        answer
     }
 
     pub(crate) fn client(&mut self) -> &mut Client {

@@ -1,0 +1,101 @@
+//! How an engine is set up.
+
+use std::path::PathBuf;
+use std::thread;
+
+use suanpan_core::Date;
+use suanpan_wal::{Backend, LogConfig};
+
+use crate::batch::BATCH_REQUESTS_MAX;
+use crate::error::EngineError;
+
+/// The most shards: more than the cores of any one machine this is meant for.
+pub const SHARDS_MAX: u16 = 64;
+
+/// A record holds the largest command, a channel with all the steps of its time zone, several times over.
+pub(crate) const RECORD_BYTES_MIN: usize = 60 * 1024;
+
+/// A writer's part of a segment, header included.
+const RECORD_PART_MIN: u64 = 64 * 1024;
+const _: () = assert!(RECORD_BYTES_MIN + 1024 <= RECORD_PART_MIN as usize);
+
+/// How an engine is set up.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// The data folder; made if it is not there.
+    pub dir: PathBuf,
+    /// Shards, each a thread: 1..=[`SHARDS_MAX`]. May change from start to start.
+    pub shards: u16,
+    /// Where the books of an empty data folder begin.
+    pub first_date: Date,
+    /// Bytes of one log segment in a new folder: a power of two, 64 KiB to 1 GiB. A folder keeps the size it was made
+    /// with.
+    pub segment_bytes: u64,
+    /// Batches that may wait in one shard's queue.
+    pub queue_batches: usize,
+    /// Requests that one shard may owe an answer to; more are `overloaded`.
+    pub outstanding_requests_max: usize,
+    /// Free disk space below which the log takes nothing more, in bytes.
+    pub reserve_bytes: u64,
+    /// How records get to the log's files; may change from start to start.
+    pub backend: Backend,
+    /// For development: the folder remembers where the clock was stopped. Never where real money is.
+    pub dev_clock: bool,
+}
+
+impl EngineConfig {
+    /// The defaults, for a folder: a shard a core, 64 MiB segments, a quarter of a million requests in flight.
+    #[must_use]
+    pub fn new(dir: impl Into<PathBuf>, first_date: Date) -> Self {
+        let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self {
+            dir: dir.into(),
+            shards: u16::try_from(cores).unwrap_or(SHARDS_MAX).min(SHARDS_MAX),
+            first_date,
+            segment_bytes: 64 << 20,
+            queue_batches: 4_096,
+            outstanding_requests_max: 256 * 1_024,
+            reserve_bytes: 256 << 20,
+            backend: LogConfig::new("").backend,
+            dev_clock: false,
+        }
+    }
+
+    /// Whether segments of that size hold a record of every writer: each may take a quarter of its part of a segment,
+    /// and there are two more writers than shards.
+    pub(crate) fn check_segments(&self, segment_bytes: u64) -> Result<(), EngineError> {
+        if segment_bytes / 4 / (u64::from(self.shards) + 2) >= RECORD_PART_MIN {
+            return Ok(());
+        }
+        let given = format!("{segment_bytes} for {} shards", self.shards);
+        let bounds = "at least 256 KiB for each shard and two more";
+        Err(EngineError::Setting { what: "the size of a segment", bounds, given })
+    }
+
+    /// The log's part of it.
+    pub(crate) fn log(&self) -> LogConfig {
+        LogConfig {
+            streams: self.shards,
+            segment_size: self.segment_bytes,
+            reserve_bytes: self.reserve_bytes,
+            backend: self.backend,
+            ..LogConfig::new(self.dir.join("log"))
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), EngineError> {
+        let refuse = |what, bounds, given: String| Err(EngineError::Setting { what, bounds, given });
+        if !(1..=SHARDS_MAX).contains(&self.shards) {
+            return refuse("shards", "1 to 64", self.shards.to_string());
+        }
+        self.check_segments(self.segment_bytes)?;
+        if self.queue_batches == 0 {
+            return refuse("queue_batches", "at least 1", self.queue_batches.to_string());
+        }
+        if self.outstanding_requests_max < BATCH_REQUESTS_MAX {
+            let given = self.outstanding_requests_max.to_string();
+            return refuse("outstanding_requests_max", "at least one full batch, 8190", given);
+        }
+        Ok(())
+    }
+}
