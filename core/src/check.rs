@@ -86,6 +86,7 @@ impl Command {
         match self {
             Self::BeginSettlement(_) | Self::Settle(_) | Self::EndSettlement(_) | Self::Sweep(_) => true,
             Self::Close(close) => close.expired,
+            Self::SetDate(set) => !set.cut,
             _ => false,
         }
     }

@@ -415,7 +415,7 @@ pub struct SetDate {
     /// The new date.
     pub date: Date,
     /// A day cut (日切) must move forward, closes the day and sends held refunds again. Otherwise it only
-    /// says where the books begin: allowed while no order was taken on any shard, either way.
+    /// says where the books begin: allowed while no order was taken on any shard, either way, and never sent by a caller.
     pub cut: bool,
 }
 

@@ -114,7 +114,7 @@ impl Journal {
 
     /// The block in which the first entry behind `seq` is.
     fn block_behind(&self, seq: u64) -> usize {
-        self.marks.partition_point(|mark| mark.next_seq <= seq + 1)
+        self.marks.partition_point(|mark| mark.next_seq - 1 <= seq)
     }
 
     /// A block's last group, how many it has, and the number of its first group and entry; `None` behind the last.
@@ -316,6 +316,12 @@ mod tests {
             });
             assert!((1..=BLOCK_GROUPS).contains(&looked) || after + 1 == seq, "{looked} behind {after}");
         }
+        let mut looked = 0;
+        ledger.booked_behind(&journal, u64::MAX, |_, _, _| {
+            looked += 1;
+            Some(1)
+        });
+        assert!(looked < BLOCK_GROUPS, "nothing is behind the last entry of all, and that is found soon");
     }
 
     #[test]

@@ -442,8 +442,9 @@ impl Ledger {
         match (set.cut, set.date.cmp(&self.date)) {
             (true, Ordering::Greater) => Vote::Yes(None),
             (true, _) => Vote::No(Rejection::DateNotLater, None),
-            (false, _) if self.orders.len() > 0 => Vote::No(Rejection::DateNotLater, None),
+            // All shards have one date, though not all have orders: they must say the same.
             (false, Ordering::Equal) => same,
+            (false, _) if self.orders.len() > 0 => Vote::No(Rejection::DateNotLater, None),
             (false, _) => Vote::Yes(None),
         }
     }

@@ -28,7 +28,7 @@ pub enum MerchantStatus {
 }
 
 /// When pending money becomes available (domain.md, "Settlement").
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Archive, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Archive, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Cycle {
     /// After so many business days.
@@ -287,7 +287,8 @@ pub(crate) struct Merchant {
     currency: Currency,
     current: OrderTerms,
     limits: Limits,
-    /// Pending by the date it belongs to, rising, without those at zero; together it is all of pending.
+    /// Pending by the date it belongs to, rising; together it is all of pending. A date that came to zero stays until it
+    /// is settled: its orders are settled with it.
     pending: Vec<(Date, i128)>,
     /// The last date that was settled.
     pub(crate) settled_through: Option<Date>,
@@ -489,6 +490,11 @@ impl Merchant {
         self.settled_through = Some(through);
     }
 
+    /// Whether there is any date that was not settled.
+    pub(crate) fn has_open_dates(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
     /// Whether the merchant's status lets it pay out.
     pub(crate) fn may_pay_out(&self) -> Result<(), Rejection> {
         self.may_take()
@@ -518,18 +524,16 @@ impl Merchant {
         match self.pending.iter().rposition(|&(on, _)| on <= date) {
             Some(at) if self.pending[at].0 == date => {
                 self.pending[at].1 += amount;
-                if self.pending[at].1 == 0 {
-                    self.pending.remove(at);
-                }
             }
             Some(at) => self.pending.insert(at + 1, (date, amount)),
             None => self.pending.insert(0, (date, amount)),
         }
     }
 
+    /// The dates that have anything.
     #[cfg(test)]
-    pub(crate) fn dates(&self) -> &[(Date, i128)] {
-        &self.pending
+    pub(crate) fn dates(&self) -> Vec<(Date, i128)> {
+        self.pending.iter().copied().filter(|(_, amount)| *amount != 0).collect()
     }
 
     pub(crate) fn memory_bytes(&self) -> u64 {
@@ -572,6 +576,7 @@ impl OrderTerms {
         record.u64(self.fee_refund as u64).u64(self.platform_fee_rate.0.into());
         record.u64(self.advance_fee_rate.0.into()).u64(self.gross.into());
         record.u64(self.refund_funding as u64).u64(self.discount_refund as u64);
+        record.u64(self.max_split_rate.0.into());
     }
 }
 
@@ -607,12 +612,12 @@ mod tests {
     }
 
     #[test]
-    fn pending_is_kept_by_rising_date_without_zeros() {
+    fn pending_is_kept_by_rising_date() {
         let terms = MerchantTerms::new(MerchantId(1), Currency(*b"CNY"));
         let mut merchant = Merchant::new(Box::new(terms), 0);
         for (date, amount) in [(5, 10), (3, 1), (7, 2), (5, -4), (3, -1), (4, 8)] {
             merchant.move_pending(Date(date), amount);
         }
-        assert_eq!(merchant.pending, [(Date(4), 8), (Date(5), 6), (Date(7), 2)]);
+        assert_eq!(merchant.pending, [(Date(3), 0), (Date(4), 8), (Date(5), 6), (Date(7), 2)]);
     }
 }

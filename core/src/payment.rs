@@ -91,12 +91,11 @@ impl Ledger {
         }
         let merchant = &self.merchants[merchant_at];
         let discounts = payment.details.as_ref().map_or_else(Discounts::default, |details| details.discounts);
-        check_funders(merchant, discounts)?;
-        if let Some(promoter) = payment.details.as_ref().and_then(|details| details.promoter) {
-            self.check_promoter(promoter, merchant.currency())?;
-        }
         let paid_at = payment.paid_at.unwrap_or(now);
         let counted = self.may_be_paid(merchant, channel, discounts, payment.amount, paid_at)?;
+        if let Some(promoter) = payment.details.as_ref().and_then(|details| details.promoter) {
+            self.check_promoter(promoter, merchant)?;
+        }
 
         let (cash, hold) = (payment.amount, payment.hold);
         let bill = Bill { channel: payment.channel, cash, discounts, hold };
@@ -162,10 +161,14 @@ impl Ledger {
         Ok(counted)
     }
 
-    /// A promoter must be known, and paid in the merchant's currency.
-    fn check_promoter(&self, promoter: MerchantId, currency: Currency) -> Result<(), Refusal> {
-        let known = self.promoters.get(promoter).is_some_and(|known| known.currency == currency);
-        if known { Ok(()) } else { Err((Rejection::ReceiverInvalid, Some(Field::Promoter)).into()) }
+    /// A promoter must be known, another than the merchant, and paid in the merchant's currency.
+    fn check_promoter(&self, promoter: MerchantId, merchant: &Merchant) -> Result<(), Refusal> {
+        let known = self.promoters.get(promoter).is_some_and(|known| known.currency == merchant.currency());
+        if known && promoter != merchant.id {
+            Ok(())
+        } else {
+            Err((Rejection::ReceiverInvalid, Some(Field::Promoter)).into())
+        }
     }
 
     /// The entries of an order's payment as they were booked when it was paid in one.

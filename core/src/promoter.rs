@@ -10,6 +10,9 @@ use crate::{Currency, Field, MerchantId, Rate, Rejection};
 /// Levels that get a commission: who brought the sale, and two upline.
 pub const COMMISSION_LEVELS: usize = 3;
 
+/// The most promoters above another: a bound on what putting one costs.
+const UPLINE_MAX: usize = 64;
+
 /// A promoter's terms. Putting them again replaces them, for later releases.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Archive, Serialize, Deserialize)]
 pub struct Promoter {
@@ -62,15 +65,16 @@ impl Promoters {
         if known.currency != promoter.currency {
             return Err((Rejection::CurrencyMismatch, Some(Field::Upline)));
         }
-        // Ends: what is there has no circle, so that each step is to another promoter.
         let mut above = Some(known);
-        while let Some(one) = above {
+        for _ in 0..UPLINE_MAX {
+            let Some(one) = above else { return Ok(()) };
             if one.promoter == promoter.promoter {
                 return Err(invalid);
             }
             above = one.upline.and_then(|upline| self.get(upline));
         }
-        Ok(())
+        // Who stands so deep is let nobody stand below it, or a circle might be missed.
+        if above.is_none() { Ok(()) } else { Err(invalid) }
     }
 
     /// Makes or replaces a promoter; whether it was there.
@@ -139,5 +143,14 @@ mod tests {
         assert_eq!(refused(promoter(5, 0, Some(6), 0)), Rejection::ReceiverInvalid);
         let foreign = Promoter { currency: Currency(*b"USD"), ..promoter(5, 0, Some(1), 0) };
         assert_eq!(refused(foreign), Rejection::CurrencyMismatch);
+        for id in 5..=200 {
+            let next = promoter(id, 0, Some(id - 1), 0);
+            match all.allows(&next) {
+                Ok(()) => assert!(!all.put(&next)),
+                Err(no) => assert_eq!(no.0, Rejection::ReceiverInvalid),
+            }
+        }
+        assert_eq!(all.get(MerchantId(64)).unwrap().upline, Some(MerchantId(63)));
+        assert!(all.get(MerchantId(67)).is_none(), "the line ends somewhere");
     }
 }

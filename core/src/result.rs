@@ -74,6 +74,13 @@ impl Ledger {
             return Ok(RefundState::Held);
         }
         let merchant_at = order.merchant;
+        if order.purse == MerchantAccount::Held {
+            // A surplus of returned fees may have been split away since: other orders' money does not stand in.
+            let gross = self.merchants[merchant_at].version(order.terms).gross;
+            if self.held_of(order).cast_signed() + refund.parts.merchants(gross) < 0 {
+                return Err(Rejection::InsufficientFunds);
+            }
+        }
         let group = self.refund_entries(order, &refund.parts, &refund.funds).reversed();
         let date = self.back_on(order, refund);
         let voucher = self.refund_voucher(order, refund.refund_no);

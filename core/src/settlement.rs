@@ -120,9 +120,14 @@ impl Ledger {
         let batch = self.batches.get(batch_no).filter(|batch| !batch.ended);
         let batch = batch.ok_or(Rejection::SettlementNotFound)?;
         let to = self.merchants.len().min(from.saturating_add(PAGE_SCAN_MAX as u32));
+        // The calendar is walked once for each cycle of the page.
+        let mut through: BTreeMap<Cycle, Date> = BTreeMap::new();
         let is_due = |merchant: &&Merchant| {
-            batch.merchant.is_none_or(|only| only == merchant.id)
-                && merchant.due(self.due_through(merchant, batch.date)).is_some()
+            let asked = batch.merchant.is_none_or(|only| only == merchant.id);
+            asked && merchant.has_open_dates() && {
+                let of = || self.due_through(merchant, batch.date);
+                merchant.due(*through.entry(merchant.cycle()).or_insert_with(of)).is_some()
+            }
         };
         let some = (from..to).map(|at| &self.merchants[at]);
         let merchants = some.filter(is_due).map(|merchant| merchant.id).collect();

@@ -64,11 +64,14 @@ impl Ledger {
             // Below zero, it is made good out of what the others give.
             let (from, to) =
                 if balance > 0 { (account, Account::InTransit) } else { (Account::InTransit, account) };
-            let amount = u64::try_from(balance.unsigned_abs()).map_err(|_| Rejection::Overflow)?;
-            if amount > 0 {
+            // A stripe may hold more than an entry says, if another's is as far below zero: then in several.
+            let mut left = balance.unsigned_abs();
+            while left > 0 {
+                let amount = u64::try_from(left).unwrap_or(u64::MAX).min(BALANCE_MAX);
                 let entry = Entry { subject: Subject::SWEEP, from, to, amount, currency, reversal: false };
                 self.books.book(stripe, &entry);
                 sink.book(&entry);
+                left -= u128::from(amount);
             }
         }
         if let Some(at) = home {

@@ -12,7 +12,8 @@ pub const BATCH_REQUESTS_MAX: usize = 8_190;
 pub const BATCH_TOGETHER_MAX: usize = 16;
 
 /// Requests that one caller sends to one shard together. They are decided in order, and no other batch comes in between.
-/// A batch of more than [`BATCH_TOGETHER_MAX`] may be interrupted by what concerns all shards: a transfer, a day cut.
+/// A batch of more than [`BATCH_TOGETHER_MAX`] may be interrupted by what concerns all shards: a transfer, a day cut; but not
+/// between a command and a look right behind it.
 pub struct Batch {
     /// 1..=[`BATCH_REQUESTS_MAX`] of them, each for a merchant of that shard (or for no merchant).
     pub requests: Vec<Request>,

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use suanpan_core::{
-    Command, Currency, Ledger, MerchantId, RawTotals, Rejection, Reply, Request, SetDate, ShardTotals,
+    Command, Currency, Date, Ledger, MerchantId, RawTotals, Rejection, Reply, Request, SetDate, ShardTotals,
     SweepItem, Timestamp,
 };
 use suanpan_wal::{FolderLock, Hooks, Log, LogHandle, LogState, Lsn, Recovery, Writer};
@@ -129,7 +129,7 @@ impl Engine {
         };
         let engine = parts.start(ledgers, writers, failed, log, recovered, lock)?;
         if commands == 0 {
-            let begun = engine.command_all(Command::SetDate(SetDate { date: config.first_date, cut: false }));
+            let begun = engine.begin_at(config.first_date);
             if let Reply::Rejected(rejection, _) = begun {
                 return Err(EngineError::Begin(rejection.code()));
             }
@@ -170,6 +170,10 @@ impl Engine {
         if command.merchant().is_some() || command.is_internal() {
             return Err(Rejection::InvalidRequest);
         }
+        // No shard stops to hear what is malformed.
+        if command.check().is_err() {
+            return Err(Rejection::InvalidRequest);
+        }
         self.propose(Motion { what: What::Command(command), token, caller })
     }
 
@@ -181,6 +185,12 @@ impl Engine {
             return Reply::Rejected(Rejection::InvalidRequest, None);
         }
         self.decide_all(command)
+    }
+
+    /// Sets where the books begin, while no order was taken: for a new folder, and for development.
+    #[must_use = "the date may have been refused"]
+    pub fn begin_at(&self, date: Date) -> Reply {
+        self.decide_all(Command::SetDate(SetDate { date, cut: false }))
     }
 
     /// As [`Engine::command_all`], for what the engine itself sends too.

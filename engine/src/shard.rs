@@ -146,8 +146,12 @@ impl Shard {
         let Batch { requests, mut replies, token, caller } = batch;
         assert!(replies.is_empty());
         replies.reserve_exact(requests.len());
+        let mut behind_command = false;
         for some in requests.chunks(TOUCH_AHEAD) {
-            if let Some(invitation) = self.queue.take_call() {
+            // A look behind a command sees what that did: nothing comes between the two.
+            let looks_back = behind_command && matches!(some.first(), Some(Request::Query(_)));
+            behind_command = matches!(some.last(), Some(Request::Command(_)));
+            if !looks_back && let Some(invitation) = self.queue.take_call() {
                 self.interrupt(invitation);
             }
             let mut keys = [Key::default(); TOUCH_AHEAD];

@@ -8,17 +8,23 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use suanpan_core::{
-    ChannelId, ChannelTerms, Command, Currency, MerchantId, Number, Query, Receipt, Rejection, Reply,
+    ChannelId, ChannelTerms, Command, Currency, Date, MerchantId, Number, Query, Receipt, Rejection, Reply,
     Request, Run, SettlementView, ShardTotals,
 };
-use suanpan_engine::{Batch, Caller, Completed, Engine, Lsn};
+use suanpan_engine::{Caller, Completed, Engine, Lsn};
 use tokio::sync::oneshot;
+
+use crate::inbox::{self, Inbox};
 
 /// The engine as the edge sees it.
 pub struct Gateway {
     engine: Arc<Engine>,
+    /// One for each shard.
+    inboxes: Vec<Inbox>,
     channels: RwLock<Channels>,
     pub(crate) currencies: Mutex<HashMap<MerchantId, Currency>>,
+    /// Held by the run that is under way.
+    running: tokio::sync::Mutex<()>,
     /// Held while a channel is put and learned, so that the directory sees puts in the log's order.
     putting_channel: Mutex<()>,
 }
@@ -38,8 +44,15 @@ pub struct Answer {
     pub as_of: Lsn,
 }
 
-/// Waits for one batch.
-struct Once(Mutex<Option<oneshot::Sender<Completed>>>);
+/// Waits for one batch, on behalf of one task.
+pub(crate) struct Once(Mutex<Option<oneshot::Sender<Completed>>>);
+
+impl Once {
+    pub(crate) fn new() -> (Arc<Self>, oneshot::Receiver<Completed>) {
+        let (done_in, done_out) = oneshot::channel();
+        (Arc::new(Self(Mutex::new(Some(done_in)))), done_out)
+    }
+}
 
 impl Caller for Once {
     fn complete(&self, completed: Completed) {
@@ -55,9 +68,11 @@ impl Gateway {
     /// Takes an engine and learns its channels.
     pub async fn new(engine: Arc<Engine>) -> Self {
         let gateway = Self {
+            inboxes: (0..engine.shards()).map(Inbox::new).collect(),
             engine,
             channels: RwLock::default(),
             currencies: Mutex::new(HashMap::new()),
+            running: tokio::sync::Mutex::new(()),
             putting_channel: Mutex::new(()),
         };
         for id in 0..=u16::MAX {
@@ -79,17 +94,8 @@ impl Gateway {
     /// queue, a failed log) is a reply like any other.
     pub async fn ask(&self, shard: u16, requests: Vec<Request>) -> Answer {
         let count = requests.len();
-        let (done_in, done_out) = oneshot::channel();
-        let caller = Arc::new(Once(Mutex::new(Some(done_in))));
-        let batch = Batch { requests, replies: Vec::new(), token: 0, caller };
-        let refused = |why| Answer { replies: vec![Reply::Rejected(why, None); count], as_of: Lsn::ZERO };
-        if let Err(back) = self.engine.submit(shard, batch) {
-            return refused(back.why);
-        }
-        match done_out.await {
-            Ok(completed) => Answer { replies: completed.replies, as_of: completed.as_of },
-            Err(_) => refused(Rejection::Unknown),
-        }
+        let inbox = &self.inboxes[usize::from(shard)];
+        inbox.ask(&self.engine, requests).await.unwrap_or_else(|| inbox::unknown(count))
     }
 
     /// Asks one shard one thing.
@@ -120,8 +126,10 @@ impl Gateway {
 
     /// Carries out a command that concerns all shards, at one point of the log.
     pub async fn command_all(&self, command: Command) -> Reply {
-        let (done_in, done_out) = oneshot::channel();
-        let caller = Arc::new(Once(Mutex::new(Some(done_in))));
+        if let Err(field) = command.check() {
+            return Reply::Rejected(Rejection::InvalidRequest, Some(field));
+        }
+        let (caller, done_out) = Once::new();
         if let Err(why) = self.engine.submit_all(command, 0, caller) {
             return Reply::Rejected(why, None);
         }
@@ -129,8 +137,17 @@ impl Gateway {
         reply.unwrap_or(Reply::Rejected(Rejection::Unknown, None))
     }
 
+    /// Sets where the books begin, while no order was taken.
+    pub async fn begin_at(&self, date: Date) -> Reply {
+        let engine = self.engine.clone();
+        let begun = tokio::task::spawn_blocking(move || engine.begin_at(date)).await;
+        begun.unwrap_or(Reply::Rejected(Rejection::Unknown, None))
+    }
+
     /// Carries out what takes many commands: it may be asked for again until it was answered.
     pub async fn run(self: &Arc<Self>, run: Run) -> Reply {
+        // One at a time, and whoever waits for its turn takes none of the threads that block.
+        let _one = self.running.lock().await;
         let engine = self.engine.clone();
         let worked = tokio::task::spawn_blocking(move || engine.run(run)).await;
         worked.unwrap_or(Reply::Rejected(Rejection::Unknown, None))

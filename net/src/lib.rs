@@ -15,6 +15,7 @@
 mod client;
 mod gateway;
 pub mod http;
+mod inbox;
 mod parties;
 mod session;
 pub mod tcp;

@@ -96,12 +96,13 @@ impl Naive {
     /// what 64 bits with a sign hold after it.
     pub(super) fn book(&mut self, about: &About, date: Date, lines: Vec<Line>) -> Result<(), No> {
         let lines: Vec<Line> = lines.into_iter().filter(|line| line.amount > 0).collect();
+        let mut pending: BTreeMap<u64, i128> = BTreeMap::new();
         for line in &lines {
             let amount = i128::from(line.amount);
             for (account, change) in [(&line.from, -amount), (&line.to, amount)] {
                 *self.accounts.entry((about.currency, account.clone())).or_default() += change;
                 match own_account(account) {
-                    Some((id, "pending")) => self.fill((id, date), change),
+                    Some((id, "pending")) => *pending.entry(id).or_default() += change,
                     Some((id, "held")) => {
                         *self.holds.entry((id, about.order_no.unwrap())).or_default() += change;
                     }
@@ -109,6 +110,13 @@ impl Naive {
                 }
             }
             self.booked.push((line.subject, line.from.clone(), line.to.clone(), line.amount, line.reversal));
+        }
+        for (id, change) in pending {
+            self.fill((id, date), change);
+        }
+        // One order's held money does not stand in for another's.
+        if self.flaw != Flaw::HoldsShared && self.holds.values().any(|&held| held < 0) {
+            return no(Rejection::InsufficientFunds);
         }
         let touched: Vec<i128> = lines
             .iter()
@@ -143,11 +151,10 @@ impl Naive {
         Ok(())
     }
 
-    /// Adds to a date of pending; one at zero is none.
+    /// Adds to a date of pending; one that came to zero is there until it is settled.
     pub(super) fn fill(&mut self, bucket: (u64, Date), change: i128) {
-        let sum = self.buckets.remove(&bucket).unwrap_or(0) + change;
-        if sum != 0 {
-            self.buckets.insert(bucket, sum);
+        if change != 0 {
+            *self.buckets.entry(bucket).or_default() += change;
         }
     }
 

@@ -283,7 +283,7 @@ impl Naive {
     fn set_date(&mut self, set: SetDate) -> Outcome {
         let closed = self.date;
         if !set.cut {
-            if !self.orders.is_empty() {
+            if closed != set.date && !self.orders.is_empty() {
                 return no(Rejection::DateNotLater);
             }
             self.date = set.date;

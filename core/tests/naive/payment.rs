@@ -28,12 +28,6 @@ impl Naive {
         if details.discounts.platform > 0 && terms.platform.is_none() {
             return no_field(Rejection::InvalidRequest, Field::Discounts);
         }
-        if let Some(promoter) = details.promoter {
-            let known = self.promoters.get(&promoter.0);
-            if known.is_none_or(|known| known.currency != terms.currency) {
-                return no_field(Rejection::ReceiverInvalid, Field::Promoter);
-            }
-        }
         match terms.status {
             MerchantStatus::Active => {}
             MerchantStatus::Suspended => return no(Rejection::MerchantSuspended),
@@ -44,6 +38,12 @@ impl Naive {
             return no(Rejection::ChannelBlackout);
         }
         self.check_limits(&terms, asked.amount)?;
+        if let Some(promoter) = details.promoter {
+            let known = self.promoters.get(&promoter.0);
+            if promoter == asked.merchant || known.is_none_or(|known| known.currency != terms.currency) {
+                return no_field(Rejection::ReceiverInvalid, Field::Promoter);
+            }
+        }
         let mut order = Order {
             hold: asked.hold,
             promoter: details.promoter,

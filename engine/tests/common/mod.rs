@@ -98,7 +98,7 @@ pub(crate) fn ask_one(engine: &Engine, request: Request) -> Reply {
 }
 
 pub(crate) fn set_date(engine: &Engine, set: SetDate) -> Reply {
-    engine.command_all(Command::SetDate(set))
+    if set.cut { engine.command_all(Command::SetDate(set)) } else { engine.begin_at(set.date) }
 }
 
 pub(crate) fn balances(engine: &Engine, id: u64) -> BalancesView {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
-use suanpan_core::{Command, Rejection, Reply, SetDate};
+use suanpan_core::{Rejection, Reply};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -57,7 +57,7 @@ async fn put_clock(State(gateway): State<Arc<Gateway>>, body: JsonBody) -> Resul
         body.required("now", |node| Ok((read::moment(node)?, read::str(node, "")?.to_owned())))?;
     body.finish()?;
     gateway.engine().clock().stop_at(Some(now.at));
-    match gateway.command_all(Command::SetDate(SetDate { date: now.local_date, cut: false })).await {
+    match gateway.begin_at(now.local_date).await {
         // Refused where orders were taken: from then on only the day cut moves the date.
         Reply::Done(_) | Reply::Rejected(Rejection::DateNotLater, _) => {}
         other => return Err(Problem::from_reply(other)),

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
-use axum::extract::{Request, State};
+use axum::Router;
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use tower_service::Service;
 
 use super::problem::Problem;
 
@@ -18,16 +19,39 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest id of a caller that is taken over, in bytes.
 const REQUEST_ID_BYTES_MAX: usize = 64;
 
-/// Names requests: a prefix drawn when the server started, and a count.
+/// Names requests: sixteen digits drawn when the server started, a dash, and a count.
 pub(super) struct RequestIds {
-    prefix: u64,
+    prefix: [u8; PREFIX_BYTES],
     next: AtomicU64,
 }
+
+const PREFIX_BYTES: usize = 17;
+/// With the most digits that a count has.
+const ID_BYTES_MAX: usize = PREFIX_BYTES + HEX_DIGITS_MAX;
+const HEX_DIGITS_MAX: usize = u64::BITS as usize / 4;
+const _: () = assert!(ID_BYTES_MAX <= REQUEST_ID_BYTES_MAX);
 
 impl RequestIds {
     pub(super) fn new() -> Self {
         // The standard library seeds its hashers from the system's randomness.
-        Self { prefix: RandomState::new().hash_one(std::process::id()), next: AtomicU64::new(1) }
+        let drawn = RandomState::new().hash_one(std::process::id());
+        let mut prefix = [b'-'; PREFIX_BYTES];
+        prefix[..HEX_DIGITS_MAX].copy_from_slice(format!("{drawn:016x}").as_bytes());
+        Self { prefix, next: AtomicU64::new(1) }
+    }
+
+    /// A new id.
+    fn draw(&self) -> HeaderValue {
+        // Relaxed: only the count matters.
+        let count = self.next.fetch_add(1, Ordering::Relaxed);
+        let mut id = [0; ID_BYTES_MAX];
+        id[..PREFIX_BYTES].copy_from_slice(&self.prefix);
+        let digits = count.checked_ilog2().map_or(1, |bits| bits as usize / 4 + 1);
+        for (place, byte) in id[PREFIX_BYTES..PREFIX_BYTES + digits].iter_mut().enumerate() {
+            let digit = count >> (4 * (digits - 1 - place)) & 0xF;
+            *byte = b"0123456789abcdef"[digit as usize];
+        }
+        HeaderValue::from_bytes(&id[..PREFIX_BYTES + digits]).unwrap_or(HeaderValue::from_static("none"))
     }
 
     /// The caller's own id if it is a sane one, or a new one.
@@ -36,20 +60,19 @@ impl RequestIds {
             let allowed = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':');
             (1..=REQUEST_ID_BYTES_MAX).contains(&value.len()) && value.as_bytes().iter().all(allowed)
         };
-        headers.get(X_REQUEST_ID).filter(sane).cloned().unwrap_or_else(|| {
-            // Relaxed: only the count matters.
-            let count = self.next.fetch_add(1, Ordering::Relaxed);
-            HeaderValue::try_from(format!("{:016x}-{count:x}", self.prefix))
-                .unwrap_or(HeaderValue::from_static("none"))
-        })
+        headers.get(X_REQUEST_ID).filter(sane).cloned().unwrap_or_else(|| self.draw())
     }
 }
 
 /// Runs a request and finishes its response.
-pub(super) async fn envelope(State(ids): State<Arc<RequestIds>>, request: Request, next: Next) -> Response {
+///
+/// It stands around the routes and not in them as a layer: there each layer costs a request some allocations.
+pub(super) async fn enveloped(ids: Arc<RequestIds>, request: Request, mut routes: Router) -> Response {
     let id = ids.of(request.headers());
-    let mut response = match Caught(pin!(next.run(request))).await {
-        Some(response) => response,
+    let routed = async { routes.call(request).await };
+    let mut response = match Caught(pin!(routed)).await {
+        Some(Ok(response)) => response,
+        Some(Err(never)) => match never {},
         None => {
             tracing::error!(request_id = ?id, "a request's handler panicked");
             Problem::unknown().into_response()
@@ -113,5 +136,18 @@ mod tests {
             assert_ne!(of(strange), strange);
         }
         assert_ne!(ids.of(&HeaderMap::new()), ids.of(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn new_ids_are_a_prefix_and_a_count() {
+        for (count, written) in
+            [(0, "0"), (1, "1"), (15, "f"), (16, "10"), (0xABC, "abc"), (u64::MAX, "ffffffffffffffff")]
+        {
+            let ids = RequestIds { next: AtomicU64::new(count), ..RequestIds::new() };
+            let id = ids.draw();
+            let (prefix, digits) = id.to_str().unwrap().split_once('-').unwrap();
+            assert_eq!((prefix.len(), digits), (16, written));
+            assert!(prefix.bytes().all(|b| b.is_ascii_hexdigit()), "{prefix}");
+        }
     }
 }

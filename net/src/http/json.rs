@@ -24,6 +24,8 @@ pub const BODY_BYTES_MAX: usize = 64 << 10;
 /// Of a larger one, so much is read and forgotten, so that its sender gets to read the answer.
 const BODY_DRAIN_BYTES_MAX: usize = 1 << 20;
 const _: () = assert!(BODY_BYTES_MAX < BODY_DRAIN_BYTES_MAX);
+/// Room that is made for an answer's body; an order takes some 400 bytes.
+const ANSWER_BYTES: usize = 512;
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// No object of the API has as many fields.
@@ -117,8 +119,9 @@ pub(super) struct EmptyRequest {}
 
 /// A response of JSON.
 pub(super) fn respond(status: StatusCode, body: &impl serde::Serialize) -> Response {
-    match serde_json::to_vec(body) {
-        Ok(bytes) => (status, [(CONTENT_TYPE, "application/json")], bytes).into_response(),
+    let mut bytes = Vec::with_capacity(ANSWER_BYTES);
+    match serde_json::to_writer(&mut bytes, body) {
+        Ok(()) => (status, [(CONTENT_TYPE, "application/json")], bytes).into_response(),
         Err(error) => {
             tracing::error!(%error, "an answer that JSON cannot say");
             Problem::unknown().into_response()

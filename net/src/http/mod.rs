@@ -56,11 +56,9 @@ mod zone;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::Gateway;
-use envelope::RequestIds;
 use problem::Problem;
 
 pub use json::BODY_BYTES_MAX;
@@ -73,14 +71,13 @@ pub struct HttpOptions {
     pub dev: bool,
 }
 
-/// All routes, ready to be served.
+/// All routes, for [`serve`], which writes their problems and gives each request its id.
 pub fn router(gateway: Arc<Gateway>, options: HttpOptions) -> Router {
     let (routes, document) = routes(options).split_for_parts();
     routes
         .merge(openapi::route(document))
         .fallback(async || Problem::no_such_route())
         .method_not_allowed_fallback(async || Problem::wrong_method())
-        .layer(from_fn_with_state(Arc::new(RequestIds::new()), envelope::envelope))
         .with_state(gateway)
 }
 

@@ -1,23 +1,25 @@
 //! Connections: how many, how long, and how they end.
 
+use std::convert::Infallible;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::HeaderValue;
+use axum::body::Body;
 use axum::http::header::CONNECTION;
-use axum::middleware::from_fn_with_state;
+use axum::http::{HeaderValue, Request};
 use axum::response::IntoResponse;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::envelope::{RequestIds, envelope};
+use super::envelope::{RequestIds, enveloped};
 use super::problem::Problem;
 use super::stall::Stalling;
 
@@ -80,7 +82,7 @@ pub async fn serve_within(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let refusing = Router::new().fallback(refuse);
-    let refusing = refusing.layer(from_fn_with_state(Arc::new(RequestIds::new()), envelope));
+    let ids = Arc::new(RequestIds::new());
     let (stop_in, stop_out) = watch::channel(());
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
@@ -103,7 +105,7 @@ pub async fn serve_within(
             open if open < limits.connections_max.saturating_add(REFUSALS_MAX) => refusing.clone(),
             _ => continue,
         };
-        connections.spawn(connection(stream, router, limits, stop_out.clone()));
+        connections.spawn(connection(stream, router, ids.clone(), limits, stop_out.clone()));
     }
     drop((listener, stop_out));
     // Closing the channel is the sign.
@@ -123,7 +125,13 @@ async fn refuse() -> impl IntoResponse {
 }
 
 /// Serves one connection to its end.
-async fn connection(stream: TcpStream, router: Router, limits: ServeLimits, mut stop: watch::Receiver<()>) {
+async fn connection(
+    stream: TcpStream,
+    router: Router,
+    ids: Arc<RequestIds>,
+    limits: ServeLimits,
+    mut stop: watch::Receiver<()>,
+) {
     // Without it a small answer may wait for the acknowledgement of the one before; a socket that cannot do it
     // is closed already.
     let _ = stream.set_nodelay(true);
@@ -140,7 +148,11 @@ async fn connection(stream: TcpStream, router: Router, limits: ServeLimits, mut 
         .max_header_list_size(HEAD_BYTES_MAX as u32)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_EVERY);
-    let mut serving = pin!(builder.serve_connection(stream, TowerToHyperService::new(router)));
+    let service = service_fn(|request: Request<Incoming>| {
+        let answering = enveloped(ids.clone(), request.map(Body::new), router.clone());
+        async { Ok::<_, Infallible>(answering.await) }
+    });
+    let mut serving = pin!(builder.serve_connection(stream, service));
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,
         _ = stop.changed() => {
