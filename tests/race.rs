@@ -12,7 +12,8 @@
 //! an eighth as many waves instead of 5 in the others. `SUANPAN_RACE_TELL=1` with `--nocapture` tells how often what was
 //! answered how.
 //!
-//! Bugs that were planted to see them caught, each in its first run:
+//! Bugs that were planted to see them caught, all but the last refund in their first run (exactly what is left of an order is
+//! asked for since):
 //! - a refund that looks at what was paid and not at what is in flight, the core's own assertions taken out;
 //! - a refund in flight sent again under its number and booked again; one sent again with another amount and taken for it;
 //! - a void that does not mind refunds, a reinstatement that does not, a confirmation that books a second time;
