@@ -27,6 +27,9 @@ struct Options {
     /// Merchants
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1_000..=10_000_000))]
     merchants: u64,
+    /// Rest behind every 20,000 payments, in milliseconds: 0 keeps both cores busy
+    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=10_000))]
+    rest_ms: u64,
     /// Given by cargo bench; means nothing
     #[arg(long, hide = true)]
     bench: bool,
@@ -39,9 +42,9 @@ const HOT_PAYMENTS: u64 = 300_000;
 const SPLITS: u64 = 20_000;
 
 fn main() {
-    let Options { merchants, .. } = Options::parse();
+    let Options { merchants, rest_ms, .. } = Options::parse();
     looks(merchants);
-    if let Err(error) = engine(merchants) {
+    if let Err(error) = engine(merchants, Duration::from_millis(rest_ms)) {
         eprintln!("{error}");
         std::process::exit(1);
     }
@@ -200,7 +203,7 @@ fn finish(completed: Option<Completed>) -> u64 {
 }
 
 /// What a call that concerns all shards costs them, under payments.
-fn engine(merchants: u64) -> Result<(), BenchError> {
+fn engine(merchants: u64, rest: Duration) -> Result<(), BenchError> {
     let folder = tempfile::tempdir().map_err(|error| BenchError::Io { what: "a folder", error })?;
     let config = EngineConfig { shards: 2, reserve_bytes: 0, ..EngineConfig::new(folder.path(), DATE) };
     let engine = Engine::start(&config, |reason| panic!("the log failed: {reason}"))?;
@@ -230,6 +233,7 @@ fn engine(merchants: u64) -> Result<(), BenchError> {
                     (next..next + 20_000).map(|place| payment(1 + place % merchants, place, false)),
                 );
                 next += 20_000;
+                std::thread::sleep(rest);
             }
             (next - merchants - 1) as f64 / begun.elapsed().as_secs_f64()
         });
