@@ -230,6 +230,10 @@ impl Ledger {
         if self.giveback_of(order).is_some_and(|giveback| giveback.count > 0) {
             return Err(Rejection::HasRefunds.into());
         }
+        if self.merchants[merchant_at].is_closed() {
+            // What came for a closed merchant is given back.
+            return Err(Rejection::MerchantClosed.into());
+        }
         let out = self.late_entries(at).reversed();
         self.book_order(at, out.entries(), sink)?;
         let order = &mut self.orders[at];

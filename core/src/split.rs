@@ -73,6 +73,9 @@ impl Ledger {
         if order.purse != MerchantAccount::Held {
             return Ok(Done::unchanged(Receipt::Order { repeat: true, status }));
         }
+        if self.merchants[merchant_at].is_closed() {
+            return Err(Rejection::MerchantClosed.into());
+        }
         let release = self.plan_release(at, 0);
         let voucher = self.order_voucher(at, None);
         self.book_and_post(merchant_at, &release.entries, self.date, &voucher, sink)?;

@@ -251,7 +251,7 @@ impl Naive {
     }
 
     pub(super) fn reinstate(&mut self, asked: OrderRef, now: Timestamp) -> Outcome {
-        self.terms(asked.merchant)?;
+        let closed = self.terms(asked.merchant)?.status == MerchantStatus::Closed;
         let name = (asked.merchant.0, asked.order_no);
         let mut order = self.order(&name)?;
         if order.reinstated {
@@ -263,6 +263,9 @@ impl Naive {
         if self.backs(&name).next().is_some() {
             return no(Rejection::HasRefunds);
         }
+        if closed {
+            return no(Rejection::MerchantClosed);
+        }
         let mut lines = reversed(self.late_lines(&order));
         order.reinstated = true;
         lines.extend(self.capture(&mut order));
@@ -272,7 +275,7 @@ impl Naive {
     }
 
     pub(super) fn release(&mut self, asked: OrderRef, now: Timestamp) -> Outcome {
-        self.terms(asked.merchant)?;
+        let closed = self.terms(asked.merchant)?.status == MerchantStatus::Closed;
         let name = (asked.merchant.0, asked.order_no);
         let mut order = self.order(&name)?;
         if order.released && order.stage != Stage::Voided {
@@ -280,6 +283,9 @@ impl Naive {
         }
         if !order.is_held() {
             return no(Rejection::OrderState);
+        }
+        if closed {
+            return no(Rejection::MerchantClosed);
         }
         let lines = self.release_lines(&name, &mut order, 0);
         self.book(&About::order(&order.terms, name.1), self.date, lines)?;

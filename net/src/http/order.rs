@@ -244,7 +244,8 @@ async fn post_close(
     act(&gateway, merchant, order_no, command).await
 }
 
-refusals!(ReinstateRefusals: Body, MerchantNotFound, OrderNotFound, OrderState, HasRefunds, Overflow);
+refusals!(ReinstateRefusals: Body, MerchantNotFound, OrderNotFound, OrderState, HasRefunds, MerchantClosed,
+    Overflow);
 
 /// Reinstates an order
 ///
