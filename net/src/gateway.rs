@@ -90,7 +90,8 @@ impl Gateway {
         &self.engine
     }
 
-    /// Asks one shard, decided together and in order; answered when durable. A refusal by the engine (a full
+    /// Asks one shard, decided in order; answered when durable. A command and a look right behind it are decided with
+    /// nothing in between; between other requests what concerns all shards may come. A refusal by the engine (a full
     /// queue, a failed log) is a reply like any other.
     pub async fn ask(&self, shard: u16, requests: Vec<Request>) -> Answer {
         let count = requests.len();
