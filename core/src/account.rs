@@ -73,6 +73,22 @@ pub enum Account {
 }
 
 impl Account {
+    /// The merchant whom it names, if it names one.
+    #[must_use]
+    pub const fn owner(self) -> Option<MerchantId> {
+        match self {
+            Self::Merchant(id, _) | Self::FeeReceivable(id) | Self::Platform(id) | Self::Accrued(id) => {
+                Some(id)
+            }
+            Self::Operator | Self::Suspense | Self::InTransit | Self::Channel(_) | Self::Bank => None,
+        }
+    }
+
+    /// Whether it is kept with its merchant, not as a stripe.
+    pub(crate) const fn is_own(self) -> bool {
+        matches!(self, Self::Merchant(..) | Self::FeeReceivable(_))
+    }
+
     /// The name in api.md ("Looking"); `channel_name` is that of the channel, if it is one.
     #[must_use]
     pub fn name(self, channel_name: &str) -> String {

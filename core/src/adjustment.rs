@@ -4,27 +4,9 @@
 use crate::digest::Digest;
 use crate::ledger::{Done, Outcome};
 use crate::{
-    Account, Adjustment, AdjustmentView, Entry, EntrySink, Field, Ledger, MerchantId, Receipt, Rejection,
-    Subject, Vote, Voucher,
+    Account, Adjustment, AdjustmentView, Entry, EntrySink, Field, Ledger, Receipt, Rejection, Subject, Vote,
+    Voucher,
 };
-
-/// The merchant whom an account names, if it names one.
-pub(crate) fn owner(account: Account) -> Option<MerchantId> {
-    match account {
-        Account::Merchant(id, _)
-        | Account::FeeReceivable(id)
-        | Account::Platform(id)
-        | Account::Accrued(id) => Some(id),
-        Account::Operator | Account::Suspense | Account::InTransit | Account::Bank | Account::Channel(_) => {
-            None
-        }
-    }
-}
-
-/// Whether an account is kept with its merchant, not as a stripe.
-pub(crate) fn is_own(account: Account) -> bool {
-    matches!(account, Account::Merchant(..) | Account::FeeReceivable(_))
-}
 
 impl Ledger {
     pub(crate) fn vote_adjust(&self, asked: &Adjustment) -> Vote {
@@ -48,7 +30,7 @@ impl Ledger {
         {
             return Vote::No(Rejection::ChannelNotFound, Some(field));
         }
-        let Some(id) = owner(account) else { return Vote::Abstain };
+        let Some(id) = account.owner() else { return Vote::Abstain };
         let Some(at) = self.find_merchant(id) else {
             let unknown = Vote::No(Rejection::MerchantNotFound, Some(field));
             return if self.is_alone() { unknown } else { Vote::Abstain };
@@ -76,9 +58,9 @@ impl Ledger {
             currency: asked.currency,
             reversal: false,
         };
-        let named = [asked.from, asked.to].into_iter().find(|&account| is_own(account)).and_then(owner);
+        let sides = [asked.from, asked.to].map(|account| account.owner().filter(|_| account.is_own()));
         let voucher = Voucher {
-            merchant: named,
+            merchant: sides[0].or(sides[1]),
             order_no: None,
             refund_no: None,
             reference: Some(asked.adjustment_no),
@@ -88,14 +70,13 @@ impl Ledger {
             sink.open(&voucher);
             sink.book(&entry);
             let stripe = self.books.stripe(asked.currency);
-            if !is_own(asked.from) {
+            if !asked.from.is_own() {
                 self.books.debit(stripe, &entry);
             }
-            if !is_own(asked.to) {
+            if !asked.to.is_own() {
                 self.books.credit(stripe, &entry);
             }
         }
-        let sides = [asked.from, asked.to].map(|account| owner(account).filter(|_| is_own(account)));
         let same = sides[0] == sides[1];
         for id in sides.into_iter().take(if same { 1 } else { 2 }).flatten() {
             if let Some(at) = self.find_merchant(id) {

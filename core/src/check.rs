@@ -76,7 +76,25 @@ impl Command {
             Self::Settle(settle) => numbered(settle.merchant, &settle.batch_no, Field::BatchNo),
             Self::EndSettlement(batch_no) => number(batch_no, Field::BatchNo),
             Self::Sweep(items) => check_sweep(items),
-            _ => Ok(()),
+            // Named one by one, so that no new command goes unchecked.
+            Self::Payment(_)
+            | Self::Refund(_)
+            | Self::RefundResult(_)
+            | Self::Void(_)
+            | Self::VoidResult(_)
+            | Self::PutMerchant(_)
+            | Self::PutChannel(_)
+            | Self::SetDate(_)
+            | Self::CreateOrder(_)
+            | Self::Confirm(_)
+            | Self::Close(_)
+            | Self::Reinstate(_)
+            | Self::Release(_)
+            | Self::Split(_)
+            | Self::SplitReturn(_)
+            | Self::PutPromoter(_)
+            | Self::PutHolidays(_)
+            | Self::Adjust(_) => unreachable!("checked above"),
         }
     }
 

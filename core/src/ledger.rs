@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
 
 use crate::account::Books;
-use crate::adjustment::{is_own, owner};
 use crate::arena::{Arena, NOWHERE};
 use crate::channel::Channels;
 use crate::digest::Digest;
@@ -20,8 +19,8 @@ use crate::settlement::Batch;
 use crate::split::{StoredSplit, StoredSplitReturn};
 use crate::void::StoredVoid;
 use crate::{
-    AdjustmentView, ChannelTerms, Command, Date, Discounts, Entry, EntrySink, Event, EventKind, Field,
-    Holidays, MerchantId, MerchantTerms, Number, Receipt, Rejection, Reply, SetDate, Timestamp, Vote,
+    Account, AdjustmentView, ChannelTerms, Command, Date, Discounts, Entry, EntrySink, Event, EventKind,
+    Field, Holidays, MerchantId, MerchantTerms, Number, Receipt, Rejection, Reply, SetDate, Timestamp, Vote,
     Voucher,
 };
 
@@ -514,7 +513,7 @@ impl Ledger {
         let date = self.date;
         let merchant = &mut self.merchants[merchant_at];
         merchant.book(std::slice::from_ref(entry), date)?;
-        let own = |account| is_own(account) && owner(account) == Some(merchant.id);
+        let own = |account: Account| account.is_own() && account.owner() == Some(merchant.id);
         if own(entry.from) {
             self.books.debit(merchant.stripe, entry);
         }
@@ -639,7 +638,7 @@ impl Ledger {
                 record.u64(details.advance_fee).option(details.promoter.map(|id| id.0));
                 record.bytes(details.channel_txn.as_deref().unwrap_or_default().as_bytes());
             }
-            if let Some(expires_at) = self.details_of(order).and_then(|details| details.expires_at) {
+            if let Some(expires_at) = self.expires_at(order) {
                 record.bytes(b"expires").i64(expires_at.0);
             }
             if let Some(entered) = self.giveback_of(order).and_then(|giveback| giveback.entered) {

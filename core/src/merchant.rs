@@ -589,8 +589,7 @@ impl MerchantTerms {
         };
         record.u64(self.merchant.0).bytes(self.name.as_bytes()).bytes(&self.currency.0);
         record.u64(self.status as u64).u64(kind).u64(days.into()).option(self.fee_max).u64(self.settle_min);
-        record.u64(self.max_split_rate.0.into()).option(self.limits.order_amount);
-        record.option(self.limits.day_amount).option(self.limits.day_count);
+        record.option(self.limits.order_amount).option(self.limits.day_amount).option(self.limits.day_count);
     }
 }
 

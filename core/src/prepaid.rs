@@ -60,17 +60,21 @@ impl Ledger {
 
     fn created_before(&self, asked: &NewOrder, at: u32, now: Timestamp) -> Outcome {
         let order = &self.orders[at];
-        let expires_at = self.details_of(order).and_then(|details| details.expires_at);
         let same = order.flags.is_prepaid()
             && order.flags.hold() == asked.hold
             && order.channel == asked.channel
             && order.cash == asked.amount
             && self.discounts_of(order) == asked.discounts
-            && expires_at == asked.expires_at;
+            && self.expires_at(order) == asked.expires_at;
         if !same {
             return Err(Rejection::IdempotencyConflict.into());
         }
         Ok(Done::unchanged(Receipt::Order { repeat: true, status: self.status_of(at, now) }))
+    }
+
+    /// From when on an order that was not paid is closed.
+    pub(crate) fn expires_at(&self, order: &Order) -> Option<Timestamp> {
+        self.details_of(order).and_then(|details| details.expires_at)
     }
 
     /// Where an order stands at that moment: one whose time is over is closed, whether or not that was noted yet.
@@ -79,8 +83,11 @@ impl Ledger {
         if order.status != OrderStatus::Created {
             return order.status;
         }
-        let expires_at = self.details_of(order).and_then(|details| details.expires_at);
-        if expires_at.is_some_and(|at| at <= now) { OrderStatus::Closed } else { OrderStatus::Created }
+        if self.expires_at(order).is_some_and(|at| at <= now) {
+            OrderStatus::Closed
+        } else {
+            OrderStatus::Created
+        }
     }
 
     /// Takes the channel's success. It is never refused for the merchant's status or limits: the money came.
@@ -254,7 +261,7 @@ impl Ledger {
     }
 
     fn stop_waiting(&mut self, at: u32) {
-        if let Some(expires_at) = self.details_of(&self.orders[at]).and_then(|details| details.expires_at) {
+        if let Some(expires_at) = self.expires_at(&self.orders[at]) {
             self.expiring.remove(&(expires_at, at));
         }
     }

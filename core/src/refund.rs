@@ -169,21 +169,18 @@ pub(crate) fn entries(parties: &Parties, currency: Currency, parts: &Parts, avai
     group
 }
 
-/// The entry of a refund of a late success: what is in suspense goes back.
-pub(crate) fn late_entries(parties: &Parties, currency: Currency, parts: &Parts) -> Group {
-    let mut group = Group::new(currency);
-    group.add(Subject::REFUND_PAYABLE, Account::Suspense, Account::Channel(parties.channel), parts.cash);
-    group
-}
-
 impl Ledger {
     /// The entries of a refund of an order, without split returns.
     pub(crate) fn refund_entries(&self, order: &Order, parts: &Parts, funds: &Funds) -> Group {
-        let (parties, currency) = (self.refund_parties(order), self.merchants[order.merchant].currency());
+        let currency = self.merchants[order.merchant].currency();
         if order.flags.is_late() {
-            return late_entries(&parties, currency, parts);
+            // What is in suspense goes back from there.
+            let mut group = Group::new(currency);
+            let channel = Account::Channel(order.channel);
+            group.add(Subject::REFUND_PAYABLE, Account::Suspense, channel, parts.cash);
+            return group;
         }
-        entries(&parties, currency, parts, funds.available)
+        entries(&self.refund_parties(order), currency, parts, funds.available)
     }
 
     /// Accepts a refund and books it, or sends a failed one again under its number.

@@ -79,8 +79,9 @@ impl Ledger {
         let release = self.plan_release(at, 0);
         let voucher = self.order_voucher(at, None);
         self.book_and_post(merchant_at, &release.entries, self.date, &voucher, sink)?;
+        let shared = !release.commissions.is_empty();
         self.released(at, release.commissions);
-        if self.orders[at].has_commissions(self) {
+        if shared {
             self.tell(sink, |ledger| ledger.order_event(EventKind::SplitDone, at));
         }
         Ok(Done::changed(Receipt::Order { repeat: false, status }))
@@ -347,11 +348,5 @@ impl Ledger {
                 record.u64(back.asked.receiver.0).u64(back.asked.amount).i64(back.date.0.into());
             });
         }
-    }
-}
-
-impl Order {
-    fn has_commissions(&self, ledger: &Ledger) -> bool {
-        ledger.giveback_of(self).is_some_and(|giveback| !giveback.commissions.is_empty())
     }
 }

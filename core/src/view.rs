@@ -208,7 +208,7 @@ impl Ledger {
             accounting_date: (!waits).then_some(order.date),
             paid_at: (!waits).then_some(order.paid_at),
             channel_txn: details.and_then(|details| details.channel_txn.as_deref().map(str::to_owned)),
-            expires_at: details.and_then(|details| details.expires_at),
+            expires_at: self.expires_at(order),
             commissions: self.giveback_of(order).map_or(Vec::new(), |giveback| giveback.commissions.clone()),
         }
     }

@@ -30,12 +30,8 @@ pub(crate) struct Party {
 /// Whom a command moves money between, in the order in which they are looked for.
 pub(crate) fn parties(command: &Command) -> impl Iterator<Item = Party> {
     let missing = |merchant, rejection, field| Party { merchant, missing: (rejection, field) };
-    let own = |account, field| match account {
-        Account::Merchant(id, _)
-        | Account::FeeReceivable(id)
-        | Account::Platform(id)
-        | Account::Accrued(id) => Some(missing(id, Rejection::MerchantNotFound, Some(field))),
-        _ => None,
+    let own = |account: Account, field| {
+        account.owner().map(|id| missing(id, Rejection::MerchantNotFound, Some(field)))
     };
     let both = match command {
         Command::Transfer(transfer) => [

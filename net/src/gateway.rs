@@ -24,7 +24,7 @@ pub struct Gateway {
     channels: RwLock<Channels>,
     pub(crate) currencies: Mutex<HashMap<MerchantId, Currency>>,
     /// Held by the run that is under way.
-    running: tokio::sync::Mutex<()>,
+    running: Arc<tokio::sync::Mutex<()>>,
     /// Held while a channel is put and learned, so that the directory sees puts in the log's order.
     putting_channel: Mutex<()>,
 }
@@ -72,7 +72,7 @@ impl Gateway {
             engine,
             channels: RwLock::default(),
             currencies: Mutex::new(HashMap::new()),
-            running: tokio::sync::Mutex::new(()),
+            running: Arc::default(),
             putting_channel: Mutex::new(()),
         };
         for id in 0..=u16::MAX {
@@ -148,9 +148,14 @@ impl Gateway {
     /// Carries out what takes many commands: it may be asked for again until it was answered.
     pub async fn run(self: &Arc<Self>, run: Run) -> Reply {
         // One at a time, and whoever waits for its turn takes none of the threads that block.
-        let _one = self.running.lock().await;
+        let turn = self.running.clone().lock_owned().await;
         let engine = self.engine.clone();
-        let worked = tokio::task::spawn_blocking(move || engine.run(run)).await;
+        let worked = tokio::task::spawn_blocking(move || {
+            // Kept with the run: whoever asked for it may go away while it is under way.
+            let _turn = turn;
+            engine.run(run)
+        })
+        .await;
         worked.unwrap_or(Reply::Rejected(Rejection::Unknown, None))
     }
 
@@ -167,28 +172,36 @@ impl Gateway {
     /// # Errors
     /// The reply of the first shard that did not answer.
     pub async fn accrued(&self, merchant: MerchantId) -> Result<i128, Reply> {
-        let mut sum = 0i128;
+        let part = |reply| match reply {
+            Reply::Accrued(part) => Ok(part),
+            other => Err(other),
+        };
+        Ok(self.ask_every_shard(&Query::Accrued(merchant), part).await?.into_iter().sum())
+    }
+
+    /// Asks every shard the same, one after the other; the first reply that is no part ends it.
+    async fn ask_every_shard<T>(
+        &self,
+        query: &Query,
+        part: impl Fn(Reply) -> Result<T, Reply>,
+    ) -> Result<Vec<T>, Reply> {
+        let mut parts = Vec::new();
         for shard in 0..self.engine.shards() {
-            match self.ask_one(shard, Request::Query(Query::Accrued(merchant))).await {
-                Reply::Accrued(part) => sum += part,
-                other => return Err(other),
-            }
+            parts.push(part(self.ask_one(shard, Request::Query(query.clone())).await)?);
         }
-        Ok(sum)
+        Ok(parts)
     }
 
     /// A settlement batch, summed over the shards.
     pub async fn settlement(&self, batch_no: Number) -> Reply {
-        let mut parts = Vec::new();
-        for shard in 0..self.engine.shards() {
-            match self.ask_one(shard, Request::Query(Query::Settlement(batch_no))).await {
-                Reply::Settlement { view, .. } => parts.push(*view),
-                other => return other,
-            }
-        }
-        match SettlementView::sum(parts) {
-            Some(view) => Reply::Settlement { repeat: true, view: Box::new(view) },
-            None => Reply::Rejected(Rejection::Unknown, None),
+        let part = |reply| match reply {
+            Reply::Settlement { view, .. } => Ok(*view),
+            other => Err(other),
+        };
+        match self.ask_every_shard(&Query::Settlement(batch_no), part).await.map(SettlementView::sum) {
+            Ok(Some(view)) => Reply::Settlement { repeat: true, view: Box::new(view) },
+            Ok(None) => Reply::Rejected(Rejection::Unknown, None),
+            Err(other) => other,
         }
     }
 

@@ -192,12 +192,9 @@ impl Gateway {
     /// # Errors
     /// As [`Gateway::currency_of`].
     pub async fn currency_of_account(&self, account: Account) -> Result<Option<Currency>, Reply> {
-        match account {
-            Account::Merchant(id, _)
-            | Account::Platform(id)
-            | Account::Accrued(id)
-            | Account::FeeReceivable(id) => self.currency_of(id).await.map(Some),
-            _ => Ok(None),
+        match account.owner() {
+            Some(id) => self.currency_of(id).await.map(Some),
+            None => Ok(None),
         }
     }
 
