@@ -4,6 +4,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use rkyv::{Archive, Deserialize, Serialize};
 
+use crate::arena::{Arena, Record};
 use crate::digest::Digest;
 use crate::{ChannelId, Currency, Entry, MerchantId, PAGE_SCAN_MAX};
 
@@ -137,28 +138,41 @@ impl BookLine {
 #[derive(Debug)]
 struct Owners {
     places: HashMap<u64, u32, FixedState>,
-    balances: Vec<(MerchantId, i128)>,
+    balances: Arena<OwnerBalance, 8>,
     sum: i128,
 }
 
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OwnerBalance {
+    pub(crate) owner: MerchantId,
+    pub(crate) balance: i128,
+}
+
+impl Record for OwnerBalance {}
+
 impl Owners {
     fn new() -> Self {
-        Self { places: HashMap::with_hasher(FixedState::with_seed(0)), balances: Vec::new(), sum: 0 }
+        Self { places: HashMap::with_hasher(FixedState::with_seed(0)), balances: Arena::new(), sum: 0 }
+    }
+
+    /// The balances, without the way to them.
+    fn snapshot(&mut self) -> Self {
+        Self { balances: self.balances.snapshot(), sum: self.sum, ..Self::new() }
     }
 
     #[inline]
     fn add(&mut self, owner: MerchantId, amount: i128) {
-        let next = u32::try_from(self.balances.len()).unwrap_or(u32::MAX);
+        let next = self.balances.len();
         let at = *self.places.entry(owner.0).or_insert(next);
         if at == next {
-            self.balances.push((owner, 0));
+            self.balances.push(OwnerBalance { owner, balance: 0 });
         }
-        self.balances[at as usize].1 += amount;
+        self.balances[at].balance += amount;
         self.sum += amount;
     }
 
     fn of(&self, owner: MerchantId) -> i128 {
-        self.places.get(&owner.0).map_or(0, |&at| self.balances[at as usize].1)
+        self.places.get(&owner.0).map_or(0, |&at| self.balances[at].balance)
     }
 }
 
@@ -188,6 +202,17 @@ pub(crate) struct Books {
 }
 
 impl Books {
+    /// The same balances, to be read.
+    pub(crate) fn snapshot(&mut self) -> Self {
+        let snapshot = |stripe: &mut Stripe| Stripe {
+            channels: stripe.channels.clone(),
+            platforms: stripe.platforms.snapshot(),
+            accrued: stripe.accrued.snapshot(),
+            ..*stripe
+        };
+        Self { stripes: self.stripes.iter_mut().map(snapshot).collect() }
+    }
+
     /// The place of a currency's stripe, made if there is none.
     pub(crate) fn stripe(&mut self, currency: Currency) -> u32 {
         let at = self.stripes.iter().position(|stripe| stripe.currency == currency).unwrap_or_else(|| {
@@ -256,12 +281,14 @@ impl Books {
         let mut owners = Vec::new();
         for stripe in &self.stripes {
             for list in [&stripe.platforms.balances, &stripe.accrued.balances] {
-                let some = list.get(skip..).unwrap_or_default();
-                skip = skip.saturating_sub(list.len());
-                let looked = &some[..some.len().min(left)];
+                let len = list.len() as usize;
+                let some = skip.min(len)..len;
+                skip = skip.saturating_sub(len);
+                let looked = some.start..some.end.min(some.start + left);
                 left -= looked.len();
-                let with = looked.iter().filter(|(_, balance)| *balance != 0);
-                owners.extend(with.map(|&(owner, _)| (owner, stripe.currency)));
+                let looked_at = looked.clone().filter_map(|at| u32::try_from(at).ok()).map(|at| list[at]);
+                let with = looked_at.filter(|of| of.balance != 0);
+                owners.extend(with.map(|of| (of.owner, stripe.currency)));
                 if looked.len() < some.len() {
                     return (owners, Some(from + PAGE_SCAN_MAX as u32));
                 }
@@ -282,7 +309,7 @@ impl Books {
             for (id, &balance) in (0..).map(ChannelId).zip(&stripe.channels) {
                 add(BookLine::Account(Account::Channel(id)), balance);
             }
-            for &(owner, balance) in &stripe.platforms.balances {
+            for &OwnerBalance { owner, balance } in stripe.platforms.balances.iter() {
                 add(BookLine::Account(Account::Platform(owner)), balance);
             }
             for account in MerchantAccount::ALL {
@@ -309,7 +336,7 @@ impl Books {
             for (id, &balance) in (0..).zip(&stripe.channels) {
                 add(2, id, balance);
             }
-            for &(owner, balance) in &stripe.platforms.balances {
+            for &OwnerBalance { owner, balance } in stripe.platforms.balances.iter() {
                 add(3, owner.0, balance);
             }
             for (kind, &balance) in (0..).zip(&stripe.merchants) {
@@ -318,7 +345,7 @@ impl Books {
             add(5, 0, stripe.suspense);
             add(6, 0, stripe.in_transit);
             add(7, 0, stripe.bank);
-            for &(owner, balance) in &stripe.accrued.balances {
+            for &OwnerBalance { owner, balance } in stripe.accrued.balances.iter() {
                 add(8, owner.0, balance);
             }
         }

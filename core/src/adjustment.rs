@@ -1,6 +1,8 @@
 //! Corrections by two people (domain.md, "Withdrawals and other movements"). Every ledger keeps every adjustment, so
 //! that each knows a repeat; each side is booked where its account is.
 
+use std::sync::Arc;
+
 use crate::digest::Digest;
 use crate::ledger::{Done, Outcome};
 use crate::{
@@ -84,7 +86,7 @@ impl Ledger {
             }
         }
         let view = AdjustmentView { asked: asked.clone(), accounting_date: self.date };
-        self.adjustments.insert(asked.adjustment_no, view);
+        Arc::make_mut(&mut self.adjustments).insert(asked.adjustment_no, view);
         Ok(Done::changed(Receipt::Booked { repeat: false }))
     }
 

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
+use std::sync::Arc;
 
 use crate::account::Books;
 use crate::arena::{Arena, NOWHERE};
@@ -34,13 +35,13 @@ pub struct Ledger {
     pub(crate) hash: KeyedHash,
     pub(crate) channels: Channels,
     pub(crate) books: Books,
-    pub(crate) merchants: Arena<Merchant, 8>,
+    pub(crate) merchants: Arena<Merchant, 6>,
     pub(crate) merchant_index: Index,
-    pub(crate) orders: Arena<Order, 14>,
+    pub(crate) orders: Arena<Order, 10>,
     pub(crate) order_index: Index,
-    pub(crate) details: Arena<OrderDetails, 12>,
-    pub(crate) givebacks: Arena<Giveback, 12>,
-    pub(crate) refunds: Arena<StoredRefund, 10>,
+    pub(crate) details: Arena<OrderDetails, 10>,
+    pub(crate) givebacks: Arena<Giveback, 9>,
+    pub(crate) refunds: Arena<StoredRefund, 9>,
     pub(crate) refund_index: Index,
     pub(crate) voids: Arena<StoredVoid, 10>,
     pub(crate) void_index: Index,
@@ -55,23 +56,25 @@ pub struct Ledger {
     pub(crate) movements: Arena<Movement, 10>,
     pub(crate) movement_index: Index,
     /// Groups of entries that are no plain payment's; see `journal.rs`.
-    pub(crate) postings: Arena<Kept, 12>,
+    pub(crate) postings: Arena<Kept, 9>,
     /// Beside each order, the group before its payment in its merchant's journal.
-    pub(crate) before_order: Arena<Link, 14>,
-    pub(crate) adjustments: BTreeMap<Number, AdjustmentView>,
-    pub(crate) batches: BTreeMap<Number, Batch>,
+    pub(crate) before_order: Arena<Link, 12>,
+    /// Shared with whoever writes an image of them.
+    pub(crate) adjustments: Arc<BTreeMap<Number, AdjustmentView>>,
+    /// Shared likewise.
+    pub(crate) batches: Arc<BTreeMap<Number, Batch>>,
     pub(crate) promoters: Promoters,
     pub(crate) holidays: Holidays,
     /// Orders that wait to be paid, by when their time is over.
     pub(crate) expiring: BTreeSet<(Timestamp, u32)>,
-    role: Role,
+    pub(crate) role: Role,
     /// Results that contradicted a final one, each refund and void counted once.
     pub(crate) contradictions: u64,
 }
 
 /// Which part of the whole a ledger is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Role {
+pub(crate) enum Role {
     /// All of it: who is not here is nowhere.
     Alone,
     /// One shard of several, the one that books what is no merchant's.
@@ -219,8 +222,8 @@ impl Ledger {
             movement_index: Index::new(),
             postings: Arena::new(),
             before_order: Arena::new(),
-            adjustments: BTreeMap::new(),
-            batches: BTreeMap::new(),
+            adjustments: Arc::default(),
+            batches: Arc::default(),
             promoters: Promoters::default(),
             holidays: Holidays::default(),
             expiring: BTreeSet::new(),
@@ -477,7 +480,7 @@ impl Ledger {
         voucher: &Voucher,
         sink: &mut S,
     ) -> Result<(), Rejection> {
-        if !self.postings.has_room() || self.postings.len() > PLACE_MAX {
+        if !self.postings.has_room_to(PLACE_MAX) {
             return Err(Rejection::Overflow);
         }
         if entries.is_empty() {
@@ -498,9 +501,10 @@ impl Ledger {
 
     /// Keeps a group for the merchant's list of entries.
     pub(crate) fn post(&mut self, merchant_at: u32, voucher: &Voucher, entries: &[Entry]) {
+        let bytes = write_posting(voucher, entries);
+        let at = self.postings.push(Kept { before: Link::END, bytes });
         let journal = &mut self.merchants[merchant_at].journal;
-        let before = journal.push(Booked::Posting(self.postings.len()), entries.len());
-        self.postings.push(Kept { before, bytes: write_posting(voucher, entries) });
+        self.postings[at].before = journal.push(Booked::Posting(at), self.date, entries.len());
     }
 
     /// Books those sides of an entry that are this merchant's own: the other may be another ledger's.
@@ -611,18 +615,21 @@ impl Ledger {
         digest.value()
     }
 
-    /// What each merchant's list of entries is made of, in its order.
+    /// What each merchant's list of entries is made of: a record for each group, by its number.
     fn digest_journals(&self, digest: &mut Digest) {
         for merchant in self.merchants.iter() {
             digest.record(b"journal", |record| {
                 record.u64(merchant.id.0).u64(merchant.journal.entries());
-                for booked in self.all_booked(&merchant.journal) {
+            });
+            for (number, booked) in (1..).zip(self.all_booked(&merchant.journal)) {
+                digest.record(b"group", |record| {
+                    record.u64(merchant.id.0).u64(number);
                     match booked {
                         Booked::Payment(at) => record.bytes(self.orders[at].order_no.as_bytes()),
                         Booked::Posting(at) => record.bytes(&self.postings[at].bytes),
                     };
-                }
-            });
+                });
+            }
         }
     }
 

@@ -31,6 +31,7 @@ mod date;
 mod digest;
 mod entry;
 mod event;
+
 mod index;
 mod journal;
 mod ledger;
@@ -47,6 +48,7 @@ mod refund;
 mod reply;
 mod result;
 mod settlement;
+mod snapshot;
 mod split;
 mod sweep;
 mod view;
@@ -67,6 +69,7 @@ pub use command::{
 pub use date::{Date, Timestamp};
 pub use entry::{Entry, EntrySink, Subject, Voucher};
 pub use event::{Event, EventKind};
+
 pub use ledger::{Applied, Key, Ledger, Memory};
 pub use merchant::{
     Cycle, DiscountRefund, Limits, MerchantId, MerchantStatus, MerchantTerms, RefundFunding, SettlementMode,
@@ -80,5 +83,6 @@ pub use query::{
     RefundView, SentAs, SettlementView, ShardTotals, SplitReturnView, SplitView, VoidState, VoidView,
 };
 pub use reply::{Field, Receipt, Rejection, Reply};
+pub use snapshot::Snapshot;
 pub use vote::Vote;
 pub use zone::{Blackout, Zone, ZoneStep};

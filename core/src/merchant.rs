@@ -3,7 +3,8 @@
 use rkyv::{Archive, Deserialize, Serialize};
 
 use crate::account::MERCHANT_ACCOUNTS;
-use crate::digest::{Digest, Record};
+use crate::arena::Record;
+use crate::digest::{self, Digest};
 use crate::journal::Journal;
 use crate::{
     AMOUNT_MAX, Account, BALANCE_MAX, Currency, Date, Entry, FeeRefund, Field, MerchantAccount, Rate,
@@ -270,7 +271,7 @@ impl OrderTerms {
 }
 
 /// A merchant as a ledger keeps it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Merchant {
     pub(crate) id: MerchantId,
     pub(crate) balances: Balances,
@@ -339,6 +340,8 @@ impl Balances {
         Ok(after)
     }
 }
+
+impl Record for Merchant {}
 
 impl Merchant {
     pub(crate) fn new(terms: Box<MerchantTerms>, stripe: u32) -> Self {
@@ -570,7 +573,7 @@ impl Merchant {
 }
 
 impl OrderTerms {
-    fn digest(&self, record: &mut Record) {
+    fn digest(&self, record: &mut digest::Record) {
         record.option(self.platform.map(|id| id.0));
         record.u64(self.fee_rate.0.into()).u64(self.fee_rounding as u64).u64(self.fee_min).u64(self.fee_max);
         record.u64(self.fee_refund as u64).u64(self.platform_fee_rate.0.into());
@@ -582,7 +585,7 @@ impl OrderTerms {
 
 impl MerchantTerms {
     /// What holds at once or is only shown; the rest is in the versions.
-    fn digest(&self, record: &mut Record) {
+    fn digest(&self, record: &mut digest::Record) {
         let (kind, days) = match self.cycle {
             Cycle::Business(days) => (0, days),
             Cycle::Calendar(days) => (1, days),

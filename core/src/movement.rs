@@ -1,7 +1,7 @@
 //! Movements of money that are no order's: payouts, top-ups, freezes and transfers (domain.md, "Withdrawals and other
 //! movements").
 
-use crate::arena::NOWHERE;
+use crate::arena::{NOWHERE, Record};
 use crate::digest::Digest;
 use crate::ledger::{Done, Outcome, Refusal};
 use crate::{
@@ -26,6 +26,8 @@ pub(crate) struct Movement {
     /// A result contradicted its final one.
     contradicted: bool,
 }
+
+impl Record for Movement {}
 
 impl Ledger {
     /// Checked in this order: repeat, the merchant's status, funds.

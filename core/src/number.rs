@@ -25,6 +25,9 @@ pub enum InvalidNumber {
 }
 
 impl Number {
+    /// No number: what stands where a record was taken out.
+    pub(crate) const FILLER: Self = Self([0; NUMBER_BYTES]);
+
     /// Reads a number.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Orders as a ledger keeps them: what was paid, and what of it went back (domain.md, "Orders").
 
-use crate::digest::Record;
+use crate::arena::{NOWHERE, Record};
+use crate::digest;
 use crate::{
     ChannelId, Commission, Date, Discounts, MerchantAccount, MerchantId, Number, OrderStatus, Timestamp,
 };
@@ -56,7 +57,7 @@ impl Parts {
         }
     }
 
-    pub(crate) fn digest(&self, record: &mut Record) {
+    pub(crate) fn digest(&self, record: &mut digest::Record) {
         record.u64(self.cash).u64(self.fee).u64(self.platform_fee).u64(self.cost);
         record.u64(self.discounts.operator).u64(self.discounts.merchant).u64(self.discounts.platform);
     }
@@ -71,7 +72,7 @@ impl Discounts {
 }
 
 /// What every order has. Most have nothing more.
-#[derive(Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Order {
     pub(crate) order_no: Number,
     pub(crate) cash: u64,
@@ -94,6 +95,45 @@ pub(crate) struct Order {
     /// The account its money is in: pending, held, or available for D+0.
     pub(crate) purse: MerchantAccount,
     pub(crate) flags: OrderFlags,
+}
+
+impl Record for Order {
+    fn is_vacant(&self) -> bool {
+        self.merchant == NOWHERE
+    }
+
+    fn vacant() -> Self {
+        Self {
+            order_no: Number::FILLER,
+            cash: 0,
+            fee: 0,
+            platform_fee: 0,
+            cost: 0,
+            paid_at: Timestamp::default(),
+            date: Date::default(),
+            merchant: NOWHERE,
+            details: NOWHERE,
+            giveback: NOWHERE,
+            channel: ChannelId(0),
+            terms: 0,
+            status: OrderStatus::Closed,
+            purse: MerchantAccount::Pending,
+            flags: OrderFlags(0),
+        }
+    }
+}
+
+// Those two are found by their order only, so nobody asks whether they are vacant.
+impl Record for OrderDetails {
+    fn vacant() -> Self {
+        Self::default()
+    }
+}
+
+impl Record for Giveback {
+    fn vacant() -> Self {
+        Self::new()
+    }
 }
 
 // One order and its share of the index must stay within 160 bytes; the index takes at most 21.
@@ -160,7 +200,7 @@ impl OrderFlags {
 }
 
 /// What the rarer orders have besides.
-#[derive(Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct OrderDetails {
     pub(crate) discounts: Discounts,
     pub(crate) advance_fee: u64,
@@ -171,7 +211,7 @@ pub(crate) struct OrderDetails {
 }
 
 /// What was given back of an order, or tried to be.
-#[derive(Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Giveback {
     /// Of all refunds that were accepted and did not fail.
     pub(crate) given: Parts,

@@ -133,7 +133,8 @@ impl Ledger {
         });
         self.order_index.insert(key.number, order_at);
         let journal = &mut self.merchants[merchant_at].journal;
-        self.before_order.push(journal.push(Booked::Payment(order_at), group.entries().len()));
+        let before = journal.push(Booked::Payment(order_at), self.date, group.entries().len());
+        self.before_order.set(order_at, before);
         self.tell(sink, |ledger| ledger.order_event(EventKind::PaymentPaid, order_at));
         let (fees, net) = (paid.fee + paid.platform_fee, net(&paid, gross, advance_fee));
         Ok(Done::changed(Receipt::Payment { repeat: false, fees, net }))
@@ -155,7 +156,7 @@ impl Ledger {
             return Err(Rejection::ChannelBlackout.into());
         }
         let counted = merchant.within_limits(self.date, cash)?;
-        if !self.orders.has_room() || self.orders.len() > PLACE_MAX {
+        if !self.orders.has_room_to(PLACE_MAX) {
             return Err(Rejection::Overflow.into());
         }
         Ok(counted)

@@ -50,7 +50,7 @@ impl Ledger {
             purse: if asked.hold { MerchantAccount::Held } else { MerchantAccount::Pending },
             flags: OrderFlags::prepaid(asked.hold),
         });
-        self.before_order.push(Link::END);
+        self.before_order.set(at, Link::END);
         self.order_index.insert(key.number, at);
         if let Some(expires_at) = asked.expires_at {
             self.expiring.insert((expires_at, at));
@@ -172,7 +172,7 @@ impl Ledger {
         // A payment's entries are worked out from its order again; with others beside them they are kept.
         if plain {
             let journal = &mut self.merchants[merchant_at].journal;
-            self.before_order[at] = journal.push(Booked::Payment(at), all.len());
+            self.before_order[at] = journal.push(Booked::Payment(at), self.date, all.len());
         } else {
             self.post(merchant_at, &voucher, &all);
         }

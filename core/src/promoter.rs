@@ -1,6 +1,7 @@
 //! Promoters, who get a commission of the orders they brought (domain.md, "Held orders, splits, commissions").
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rkyv::{Archive, Deserialize, Serialize};
 
@@ -29,9 +30,10 @@ pub struct Promoter {
 }
 
 /// All promoters, the same on every shard.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Promoters {
-    known: BTreeMap<MerchantId, Promoter>,
+    /// Shared with whoever writes an image of it.
+    known: Arc<BTreeMap<MerchantId, Promoter>>,
 }
 
 impl Promoter {
@@ -79,7 +81,7 @@ impl Promoters {
 
     /// Makes or replaces a promoter; whether it was there.
     pub(crate) fn put(&mut self, promoter: &Promoter) -> bool {
-        self.known.insert(promoter.promoter, *promoter).is_some()
+        Arc::make_mut(&mut self.known).insert(promoter.promoter, *promoter).is_some()
     }
 
     /// Who gets which rate of an order that `promoter` brought, by level.

@@ -1,6 +1,6 @@
 //! Giving money back: what a refund is made of, and whether it may be (domain.md, "Voids and refunds").
 
-use crate::arena::NOWHERE;
+use crate::arena::{NOWHERE, Record};
 use crate::digest::Digest;
 use crate::entry::{Group, Parties};
 use crate::ledger::{Done, Outcome, Refusal};
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A refund as a ledger keeps it.
-#[derive(Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct StoredRefund {
     pub(crate) refund_no: Number,
     /// Place of the order.
@@ -33,6 +33,29 @@ pub(crate) struct StoredRefund {
     /// A result contradicted its final one.
     pub(crate) contradicted: bool,
     pub(crate) channel_refund_no: Option<Box<str>>,
+}
+
+impl Record for StoredRefund {
+    fn is_vacant(&self) -> bool {
+        self.order == NOWHERE
+    }
+
+    fn vacant() -> Self {
+        Self {
+            refund_no: Number::FILLER,
+            order: NOWHERE,
+            next: NOWHERE,
+            parts: Parts::default(),
+            funds: Funds { pending: 0, held: 0, available: 0, bucket: Date::default() },
+            date: Date::default(),
+            attempts: 0,
+            held_on: Date::default(),
+            state: RefundState::Failed,
+            sent_as: SentAs::Refund,
+            contradicted: false,
+            channel_refund_no: None,
+        }
+    }
 }
 
 /// Where a refund's money comes from, in minor units.

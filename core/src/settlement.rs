@@ -5,6 +5,7 @@
 //! was cut off can go on from the beginning.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::digest::Digest;
 use crate::ledger::{Done, Outcome};
@@ -16,7 +17,7 @@ use crate::{
 };
 
 /// This shard's part of a batch.
-#[derive(Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Batch {
     merchant: Option<MerchantId>,
     /// The accounting date when it was opened.
@@ -45,7 +46,7 @@ impl Ledger {
     pub(crate) fn begin_settlement(&mut self, asked: &Settlement) -> Outcome {
         let (merchant, date) = (asked.merchant, self.date);
         let batch = Batch { merchant, date, ended: false, merchants: 0, amounts: BTreeMap::new() };
-        self.batches.insert(asked.batch_no, batch);
+        Arc::make_mut(&mut self.batches).insert(asked.batch_no, batch);
         Ok(Done::changed(Receipt::Batch { repeat: false }))
     }
 
@@ -58,7 +59,8 @@ impl Ledger {
     }
 
     pub(crate) fn end_settlement(&mut self, batch_no: &Number) -> Outcome {
-        let batch = self.batches.get_mut(batch_no).ok_or(Rejection::SettlementNotFound)?;
+        let batch =
+            Arc::make_mut(&mut self.batches).get_mut(batch_no).ok_or(Rejection::SettlementNotFound)?;
         batch.ended = true;
         Ok(Done::changed(Receipt::Batch { repeat: false }))
     }
@@ -97,7 +99,7 @@ impl Ledger {
             };
             // On the day after, to which what is left of the dates goes.
             self.book_and_post(merchant_at, &[entry], through.plus_days(1), &voucher, sink)?;
-            if let Some(batch) = self.batches.get_mut(&settle.batch_no) {
+            if let Some(batch) = Arc::make_mut(&mut self.batches).get_mut(&settle.batch_no) {
                 batch.merchants += 1;
                 *batch.amounts.entry(currency).or_default() += u128::from(amount);
             }
@@ -147,7 +149,7 @@ impl Ledger {
     }
 
     pub(crate) fn digest_batches(&self, digest: &mut Digest) {
-        for (batch_no, batch) in &self.batches {
+        for (batch_no, batch) in self.batches.iter() {
             digest.record(b"settlement", |record| {
                 record.bytes(batch_no.as_bytes()).option(batch.merchant.map(|id| id.0));
                 record.i64(batch.date.0.into()).u64(batch.ended.into()).u64(batch.merchants);

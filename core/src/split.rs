@@ -1,6 +1,7 @@
 //! Held orders: their release, splits to receivers, and money back from these (domain.md, "Held orders, splits,
 //! commissions").
 
+use crate::arena::{NOWHERE, Record};
 use crate::digest::Digest;
 use crate::ledger::{Done, Outcome, Refusal};
 use crate::order::Order;
@@ -11,7 +12,7 @@ use crate::{
 };
 
 /// A split as a ledger keeps it.
-#[derive(Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct StoredSplit {
     split_no: Number,
     /// Place of the order.
@@ -31,13 +32,48 @@ struct SplitPart {
 }
 
 /// A split return as a ledger keeps it.
-#[derive(Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct StoredSplitReturn {
     asked: SplitReturn,
     /// Place of the merchant.
     merchant: u32,
     /// The date it was booked on.
     date: Date,
+}
+
+impl Record for StoredSplit {
+    fn is_vacant(&self) -> bool {
+        self.order == NOWHERE
+    }
+
+    fn vacant() -> Self {
+        Self {
+            split_no: Number::FILLER,
+            order: NOWHERE,
+            finish: false,
+            date: Date::default(),
+            parts: Box::default(),
+        }
+    }
+}
+
+impl Record for StoredSplitReturn {
+    fn is_vacant(&self) -> bool {
+        self.merchant == NOWHERE
+    }
+
+    fn vacant() -> Self {
+        let (nobody, nothing) = (MerchantId(0), Number::FILLER);
+        let asked = SplitReturn {
+            merchant: nobody,
+            return_no: nothing,
+            order_no: nothing,
+            split_no: nothing,
+            receiver: nobody,
+            amount: 0,
+        };
+        Self { asked, merchant: NOWHERE, date: Date::default() }
+    }
 }
 
 /// What a release books, and who gets what of it.

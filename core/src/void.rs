@@ -1,5 +1,6 @@
 //! Cancelling a payment on its day, in full (domain.md, "Voids and refunds").
 
+use crate::arena::{NOWHERE, Record};
 use crate::digest::Digest;
 use crate::entry::Group;
 use crate::ledger::{Done, Outcome};
@@ -10,7 +11,7 @@ use crate::{
 };
 
 /// A void as a ledger keeps it.
-#[derive(Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct StoredVoid {
     pub(crate) void_no: Number,
     /// Place of the order.
@@ -18,6 +19,16 @@ pub(crate) struct StoredVoid {
     pub(crate) state: VoidState,
     /// A result contradicted its final one.
     contradicted: bool,
+}
+
+impl Record for StoredVoid {
+    fn is_vacant(&self) -> bool {
+        self.order == NOWHERE
+    }
+
+    fn vacant() -> Self {
+        Self { void_no: Number::FILLER, order: NOWHERE, state: VoidState::Failed, contradicted: false }
+    }
 }
 
 impl Ledger {
