@@ -189,6 +189,12 @@ impl SimDisk {
         self.state().off_at = Some(step);
     }
 
+    /// Whether a call has found the machine off.
+    pub fn is_off(&self) -> bool {
+        let state = self.state();
+        state.off_at.is_some_and(|off_at| state.steps > off_at)
+    }
+
     /// The `nth` such call from now on fails, 1 being the next. A sync that fails has put some of what was to be
     /// synced on the disk and forgotten the rest, though it is still seen.
     pub fn fail(&self, call: Call, nth: u64, failure: Failure) {
