@@ -248,12 +248,14 @@ impl Preparer {
         self.shared.ready_end() <= current + self.ready_segments
     }
 
-    /// The first segment that is to be kept: the released position's own, and never one that is not durable.
+    /// The first segment that is to be kept: the released position's own, and never one in which nothing is durable
+    /// yet. Its header would not be active, and a log whose lowest segment does not say what it continues is refused.
     fn keep_from(&self) -> u64 {
         let geometry: Geometry = self.shared.run.geometry;
         let released = self.shared.release_before.load(Ordering::Acquire);
         let durable = self.shared.durable.load(Ordering::Acquire);
-        geometry.segment(released.min(durable))
+        let number = geometry.segment(released.min(durable));
+        if durable > geometry.first(number) { number } else { number.saturating_sub(1) }
     }
 
     fn is_releasing(&self) -> bool {

@@ -48,7 +48,7 @@ impl LogReader {
     pub fn open_at(storage: Arc<dyn Storage>, dir: &Path, lsn: Lsn) -> Result<LogReader, OpenError> {
         let mut reader = LogReader::open_in(storage, dir)?;
         let geometry = reader.geometry;
-        let to = geometry.settle(lsn.get());
+        let to = geometry.enter(lsn.get());
         if to < reader.walker.next {
             return Err(OpenError::Released { lsn });
         }

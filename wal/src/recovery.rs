@@ -155,7 +155,7 @@ impl Recovery {
             return Some(self.hash);
         }
         let geometry = self.geometry;
-        let lsn = geometry.settle(lsn.get());
+        let lsn = geometry.enter(lsn.get());
         let number = geometry.segment(lsn);
         let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
         let bytes = self.maps.get(index)?.bytes();
@@ -387,7 +387,10 @@ fn judge(
 
 /// Reads a segment into `buffer`: through the file and not a map, so that a read error is an error.
 fn read_all(storage: &dyn Storage, segment: &Found, buffer: &mut Vec<u8>) -> Result<(), OpenError> {
-    buffer.resize(segment.prepared.segment_size as usize, 0);
+    // One allocation of zeros for the first, and none for those after it.
+    if buffer.len() as u64 != segment.prepared.segment_size {
+        *buffer = vec![0; segment.prepared.segment_size as usize];
+    }
     let file = storage.open(&segment.path, Access::Read);
     let read = file.and_then(|file| file.read_exact_at(buffer, 0));
     read.map_err(io_error("reading", &segment.path))
