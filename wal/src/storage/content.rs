@@ -173,6 +173,8 @@ impl Inode {
 
     pub(super) fn set_len(&mut self, len: u64) {
         self.absorb();
+        // A file that is cut has no map any more; who still stores into it stores into nothing.
+        self.window.take_if(|window| len < window.len_bytes());
         self.seen.set_len(len);
         self.pending.push(Pending::Len(len));
     }
