@@ -5,7 +5,8 @@
 //! written over with zeros, given a new header, synced, and only then named. It holds its blocks all the while, so a
 //! full disk does not stop a log that is released as fast as it grows. What was in it cannot come back: until it has
 //! its new name it is a temporary file, which a start removes, and when it has it, the zeros are synced.
-//! Measured on ext4, Linux 6.18: see `SPARES`.
+//! Measured on ext4, Linux 6.18, 64 MiB, zeros synced by the MiB: 105 to 195 ms for one that is used again, 132 to 236
+//! for a new one, and 16 to 40 more for removing one.
 
 use crate::config::{Backend, Planted};
 use crate::geometry::{Geometry, SEGMENT_SIZE_MIN};
