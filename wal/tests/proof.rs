@@ -30,6 +30,12 @@ fn each_failed_sync_ends_the_log_at_once_and_loses_nothing_that_was_answered() {
 }
 
 #[test]
+fn each_failed_read_stops_the_start() {
+    let tally = proof::seeds(4, |seed| proof::fail_every_read(Plan::of(seed, 200, 0)));
+    assert!(tally.faults >= 30, "{tally:?}");
+}
+
+#[test]
 fn a_full_disk_at_each_preparation_makes_the_log_read_only_and_loses_nothing() {
     let tally = proof::seeds(4, |seed| proof::fill_disk_at_every_preparation(Plan::of(seed, 0, 0), 9));
     assert!(tally.faults >= 48, "{tally:?}");

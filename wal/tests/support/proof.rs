@@ -509,6 +509,36 @@ pub fn fail_every_sync(plan: Plan) -> Result<Tally, String> {
     unreachable!("a run has an end")
 }
 
+/// Fails each read of an opening in turn: it is an error, and no reason to serve less.
+pub fn fail_every_read(plan: Plan) -> Result<Tally, String> {
+    let mut run = Run::new(plan);
+    for _ in 0..plan.actions {
+        run.act()?;
+    }
+    run.running = None;
+    let (history, told) =
+        (run.beside.history.lock().unwrap(), Lsn::new(run.beside.told.load(Ordering::Acquire)));
+    let mut tally = Tally::default();
+    for nth in 1.. {
+        let disk = run.disk.fork();
+        let before = disk.count(Call::Read);
+        disk.fail(Call::Read, nth, Failure::Io);
+        let opened = Recovery::open(plan.config(&disk, run.beside.released()));
+        if disk.count(Call::Read) - before < nth {
+            check(opened.map_err(|error| error.to_string())?, &history, told)?;
+            break;
+        }
+        if opened.is_ok() {
+            return Err(format!("read {nth} failed, and nobody said so"));
+        }
+        let again = Recovery::open(plan.config(&disk, run.beside.released()));
+        check(again.map_err(|error| error.to_string())?, &history, told)?;
+        tally.faults += 1;
+    }
+    tally.runs += 1;
+    Ok(tally)
+}
+
 /// How a disk is full.
 #[derive(Clone, Copy, Debug)]
 enum Full {
