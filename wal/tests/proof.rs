@@ -81,32 +81,36 @@ fn what_is_released_up_to_a_border_still_opens() {
     assert_eq!(Recovery::open(again).unwrap().end(), end);
 }
 
-/// The first of some seeds that notices that a guard is missing, and what it says.
-fn noticed(planted: Planted, backend: Backend, seeds: u64) -> Option<String> {
-    (0..seeds).find_map(|seed| {
+/// The first of some seeds that notices that a guard is missing, and what it says. They are tried from `first` on: one
+/// that is known to notice saves time.
+fn noticed(planted: Planted, backend: Backend, first: u64) -> Option<(u64, String)> {
+    (first..first + 40).find_map(|seed| {
         let small = planted == Planted::EpochIgnored;
         let plan = Plan { backend, small, planted: Some(planted), ..Plan::of(seed, 260, 1) };
         // The log's own assertions notice, too.
-        match std::panic::catch_unwind(|| proof::crash_everywhere(plan)) {
+        let notice = match std::panic::catch_unwind(|| proof::crash_everywhere(plan)) {
             Ok(outcome) => outcome.err(),
             Err(panic) => Some(format!("{:?}", panic.downcast_ref::<String>())),
-        }
+        };
+        notice.map(|notice| (seed, notice))
     })
 }
 
 #[test]
 fn a_guard_that_is_missing_is_noticed() {
-    for (planted, words) in [
-        (Planted::AnswerBeforeSync, &["was said to be durable"][..]),
-        (Planted::RenameBeforeSync, &["bytes long instead of", "header is damaged"]),
-        (Planted::TailNotZeroed, &["has a torn tail", "a record says where it is"]),
-        (Planted::EpochIgnored, &["never appended", "not what was appended", "a record says where it is"]),
-        (Planted::SpareNotZeroed, &["has a torn tail", "a record says where it is"]),
+    for (planted, first, words) in [
+        (Planted::AnswerBeforeSync, 0, &["was said to be durable"][..]),
+        (Planted::RenameBeforeSync, 0, &["bytes long instead of", "header is damaged"]),
+        (Planted::TailNotZeroed, 0, &["has a torn tail", "a record says where it is"]),
+        (Planted::EpochIgnored, 9, &["never appended", "not what was appended", "a record says where it is"]),
+        (Planted::SpareNotZeroed, 0, &["has a torn tail", "a record says where it is"]),
     ] {
         for backend in [Backend::Write, Backend::Map] {
-            let notice = noticed(planted, backend, 40);
-            let notice = notice.unwrap_or_else(|| panic!("{planted:?} under {backend:?} was not noticed"));
-            println!("{planted:?} {backend:?}: {}", notice.lines().next().unwrap_or_default());
+            let notice = noticed(planted, backend, first);
+            let (seed, notice) =
+                notice.unwrap_or_else(|| panic!("{planted:?} under {backend:?} was not noticed"));
+            let words_first = notice.lines().next().unwrap_or_default();
+            println!("{planted:?} {backend:?}, seed {seed}: {words_first}");
             assert!(words.iter().any(|word| notice.contains(word)), "{notice}");
         }
     }
