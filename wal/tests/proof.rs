@@ -7,7 +7,7 @@ mod proof;
 
 use proof::{Plan, Tally};
 use std::sync::Arc;
-use suanpan_wal::{Backend, Hooks, LogConfig, Planted, Recovery, SimDisk};
+use suanpan_wal::{Backend, Call, Hooks, LogConfig, Planted, Recovery, SimDisk};
 
 #[test]
 fn a_crash_at_every_call_loses_nothing_that_was_answered() {
@@ -25,7 +25,33 @@ fn a_crash_at_every_call_of_the_threads_loses_nothing_that_was_answered() {
 
 #[test]
 fn each_failed_sync_ends_the_log_at_once_and_loses_nothing_that_was_answered() {
-    let tally = proof::seeds(4, |seed| proof::fail_every_sync(Plan::of(seed, 120, 0)));
+    let tally = proof::seeds(4, |seed| proof::fail_every(Plan::of(seed, 120, 0), Call::Sync));
+    assert!(tally.faults >= 150, "{tally:?}");
+}
+
+#[test]
+fn whatever_else_fails_ends_the_log_at_once_and_loses_nothing_that_was_answered() {
+    let calls = [
+        Call::SyncDir,
+        Call::Write,
+        Call::Rename,
+        Call::Remove,
+        Call::Open,
+        Call::List,
+        Call::MakeDir,
+        Call::Allocate,
+        Call::FreeBytes,
+        Call::Exists,
+        Call::Len,
+        Call::Map,
+        Call::FreshId,
+    ];
+    let tally = proof::seeds(2, |seed| {
+        calls.iter().try_fold(Tally::default(), |mut all, call| {
+            all.add(&proof::fail_every(Plan::of(seed, 100, 0), *call)?);
+            Ok(all)
+        })
+    });
     assert!(tally.faults >= 150, "{tally:?}");
 }
 

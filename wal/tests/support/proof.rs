@@ -82,7 +82,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, other: &Tally) {
+    pub fn add(&mut self, other: &Tally) {
         self.runs += other.runs;
         self.points += other.points;
         self.crashes += other.crashes;
@@ -466,20 +466,20 @@ pub fn crash_everywhere(plan: Plan) -> Result<Tally, String> {
     Ok(tally)
 }
 
-/// Fails each sync of a run in turn.
-pub fn fail_every_sync(plan: Plan) -> Result<Tally, String> {
+/// Fails each call of a kind in a run in turn, one in a run: the log must end at once and say nothing more.
+pub fn fail_every(plan: Plan, call: Call) -> Result<Tally, String> {
     let mut tally = Tally::default();
     for nth in 1.. {
         let mut run = Run::new(plan);
-        run.disk.fail(Call::Sync, nth, Failure::Io);
+        run.disk.fail(call, nth, Failure::Io);
         let failed = run.play();
-        if run.disk.count(Call::Sync) < nth {
+        if run.disk.count(call) < nth {
             failed?;
             tally.runs += 1;
             return Ok(tally);
         }
         let told = run.beside.told.load(Ordering::Acquire);
-        let context = |error: String| format!("sync {nth} failed under {plan:?}: {error}");
+        let context = |error: String| format!("{call:?} {nth} failed under {plan:?}: {error}");
         if failed.is_ok() {
             return Err(context("and nobody said so".to_owned()));
         }
