@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use suanpan_core::{
     Command, Currency, Date, Ledger, MerchantId, RawTotals, Rejection, Reply, Request, SetDate, ShardTotals,
     SweepItem, Timestamp,
 };
+use suanpan_wal::host::{self, JoinHandle};
 use suanpan_wal::{FolderLock, Hooks, Log, LogHandle, LogState, Lsn, Recovery, Writer};
 
 use crate::answer::Asker;
@@ -75,8 +75,8 @@ pub struct Engine {
 /// The threads of a running engine, in the order in which they end.
 struct Running {
     expiry: Expiry,
-    chair: JoinHandle<()>,
-    shards: Vec<JoinHandle<()>>,
+    chair: JoinHandle,
+    shards: Vec<JoinHandle>,
     log: Log,
 }
 
@@ -103,16 +103,16 @@ impl Engine {
         on_failure: impl Fn(&str) + Send + Sync + 'static,
     ) -> Result<Self, EngineError> {
         config.check()?;
-        let begun = Instant::now();
+        let begun = host::now();
         let lock = FolderLock::acquire(&config.dir)?;
         let recovery = Recovery::open(config.log())?;
         // The size that the folder was made with, if it was.
         config.check_segments(recovery.segment_size())?;
-        let Replayed { ledgers, commands } = replay(&recovery, config.shards, seed())?;
+        let Replayed { ledgers, commands } = replay(&recovery, config.shards, host::secret())?;
         let report = recovery.report();
         let recovered = Recovered {
             commands,
-            took: begun.elapsed(),
+            took: host::now() - begun,
             cut_bytes: report.cut.map_or(0, |cut| cut.bytes),
             clean: report.clean_stop,
         };
@@ -407,7 +407,7 @@ impl Parts {
         writer: Writer,
         gate: Arc<Gate>,
         id: usize,
-    ) -> Result<(Port, JoinHandle<()>), EngineError> {
+    ) -> Result<(Port, JoinHandle), EngineError> {
         let id = u16::try_from(id).unwrap_or(SHARDS_MAX);
         let queue = Arc::new(Queue::new(self.config.queue_batches));
         let shard = Shard {
@@ -433,7 +433,7 @@ impl Parts {
         ports: Arc<Ports>,
         gate: Arc<Gate>,
         writer: Writer,
-    ) -> Result<JoinHandle<()>, EngineError> {
+    ) -> Result<JoinHandle, EngineError> {
         assert!(writer.record_max() >= RECORD_BYTES_MIN);
         let chair = Chair {
             queue,
@@ -451,8 +451,8 @@ impl Parts {
 }
 
 /// Starts a thread of the engine's.
-pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, EngineError> {
-    thread::Builder::new().name(name.to_owned()).spawn(body).map_err(EngineError::Thread)
+pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle, EngineError> {
+    host::spawn(name, body).map_err(EngineError::Thread)
 }
 
 /// What the log calls from its own threads.
@@ -466,20 +466,14 @@ fn hooks(
     let at_failure = keeper.clone();
     Hooks {
         on_durable: Box::new(move |durable| {
-            keeper.lock().unwrap_or_else(PoisonError::into_inner).open(durable);
+            host::lock(&keeper).open(durable);
         }),
         on_poison: Box::new(move |reason: &str| {
             let first = failed.set(reason.to_owned()).is_ok();
-            at_failure.lock().unwrap_or_else(PoisonError::into_inner).fail();
+            host::lock(&at_failure).fail();
             if first {
                 on_failure(reason);
             }
         }),
     }
-}
-
-/// The key of this process's hash tables, so that callers cannot choose numbers that collide.
-fn seed() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(Timestamp::default())
 }

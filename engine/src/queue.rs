@@ -20,10 +20,10 @@
 use std::convert::Infallible;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
-use std::thread::{self, Thread};
 
 use crossbeam_queue::ArrayQueue;
 use crossbeam_utils::CachePadded;
+use suanpan_wal::host::{self, Thread};
 
 /// What became of an item that was put in.
 #[derive(Debug, PartialEq, Eq)]
@@ -107,16 +107,18 @@ impl<T, C> Queue<T, C> {
 
     /// Sleeps until there may be an item or a call. False when the queue was closed and is empty: the consumer is done.
     pub(crate) fn wait(&self) -> bool {
-        self.consumer.get_or_init(thread::current);
+        self.consumer.get_or_init(host::current);
+        host::point("falling asleep");
         self.asleep.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
+        host::point("looking once more");
         // Closed first, empty second: see the top of the file.
         let closed = self.is_closed();
         if self.items.is_empty() && self.slot.is_empty() {
             if closed {
                 return false;
             }
-            thread::park();
+            host::park();
         }
         self.asleep.store(false, Ordering::Relaxed);
         true
@@ -143,6 +145,7 @@ impl<T, C> Queue<T, C> {
 mod tests {
     use super::*;
     use std::sync::Arc;
+    use std::thread;
 
     #[test]
     fn full_and_closed_are_answers() {
