@@ -10,7 +10,7 @@ use suanpan_core::{
     SweepItem, Timestamp,
 };
 use suanpan_wal::host::{self, JoinHandle};
-use suanpan_wal::{FolderLock, Hooks, Log, LogHandle, LogState, Lsn, Recovery, Writer};
+use suanpan_wal::{FolderLock, Hooks, Log, LogHandle, LogState, Lsn, Recovery, Storage, Writer};
 
 use crate::answer::Asker;
 use crate::batch::{Batch, Caller, Completed, Refused};
@@ -69,6 +69,7 @@ pub struct Engine {
     pub(crate) runs: Mutex<()>,
     recovered: Recovered,
     dir: PathBuf,
+    storage: Arc<dyn Storage>,
     _lock: FolderLock,
 }
 
@@ -104,11 +105,11 @@ impl Engine {
     ) -> Result<Self, EngineError> {
         config.check()?;
         let begun = host::now();
-        let lock = FolderLock::acquire(&config.dir)?;
+        let lock = config.storage.lock(&config.dir)?;
         let recovery = Recovery::open(config.log())?;
         // The size that the folder was made with, if it was.
         config.check_segments(recovery.segment_size())?;
-        let Replayed { ledgers, commands } = replay(&recovery, config.shards, host::secret())?;
+        let Replayed { ledgers, commands } = replay(&recovery, config, host::secret())?;
         let report = recovery.report();
         let recovered = Recovered {
             commands,
@@ -118,7 +119,11 @@ impl Engine {
         };
         let gates: Vec<Arc<Gate>> = (0..=config.shards).map(|_| Arc::new(Gate::new())).collect();
         let failed = Arc::new(OnceLock::new());
-        let (log, writers) = recovery.start(hooks(&gates, failed.clone(), on_failure))?;
+        let (log, writers) = recovery.start(hooks(
+            GateKeeper::new(gates.clone()).planted(config.planted),
+            failed.clone(),
+            on_failure,
+        ))?;
         let parts = Parts {
             config: config.clone(),
             handle: log.handle(),
@@ -266,7 +271,7 @@ impl Engine {
     /// # Errors
     /// When the log's files cannot be read.
     pub fn follow(&self) -> Result<Follower, EngineError> {
-        Follower::of_running(&self.dir, self.handle.clone())
+        Follower::of_running(self.storage.clone(), &self.dir, self.handle.clone())
     }
 
     /// The clock that stamps what is decided.
@@ -380,7 +385,7 @@ impl Parts {
             shards.push(thread);
         }
         let ports = Arc::new(Ports::new(ports, self.config.outstanding_requests_max, failed));
-        let motions = Arc::new(Queue::new(MOTIONS_MAX));
+        let motions = Arc::new(Queue::new(MOTIONS_MAX).planted(self.config.planted));
         let chair = self.chair(motions.clone(), ports.clone(), motions_gate.clone(), writer)?;
         let expiry = Expiry::start(ports.clone(), &self.clock)?;
         let running = Mutex::new(Some(Running { expiry, chair, shards, log }));
@@ -397,6 +402,7 @@ impl Parts {
             runs,
             recovered,
             dir: config.dir,
+            storage: config.storage,
             _lock: lock,
         })
     }
@@ -409,7 +415,7 @@ impl Parts {
         id: usize,
     ) -> Result<(Port, JoinHandle), EngineError> {
         let id = u16::try_from(id).unwrap_or(SHARDS_MAX);
-        let queue = Arc::new(Queue::new(self.config.queue_batches));
+        let queue = Arc::new(Queue::new(self.config.queue_batches).planted(self.config.planted));
         let shard = Shard {
             id,
             shards: self.config.shards,
@@ -457,12 +463,12 @@ pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<
 
 /// What the log calls from its own threads.
 fn hooks(
-    gates: &[Arc<Gate>],
+    keeper: GateKeeper,
     failed: Arc<OnceLock<String>>,
     on_failure: impl Fn(&str) + Send + Sync + 'static,
 ) -> Hooks {
     // Taken once a sync, by the committer; by another thread only when the log fails.
-    let keeper = Arc::new(Mutex::new(GateKeeper::new(gates.to_vec())));
+    let keeper = Arc::new(Mutex::new(keeper));
     let at_failure = keeper.clone();
     Hooks {
         on_durable: Box::new(move |durable| {

@@ -25,6 +25,8 @@ use crossbeam_queue::ArrayQueue;
 use crossbeam_utils::CachePadded;
 use suanpan_wal::host::{self, Thread};
 
+use crate::config::Planted;
+
 /// What became of an item that was put in.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Pushed {
@@ -43,6 +45,8 @@ pub(crate) struct Queue<T, C = Infallible> {
     asleep: CachePadded<AtomicBool>,
     closed: AtomicBool,
     consumer: OnceLock<Thread>,
+    /// See [`Planted::WakeUpLost`].
+    sleeps_blindly: bool,
 }
 
 impl<T, C> Queue<T, C> {
@@ -58,7 +62,12 @@ impl<T, C> Queue<T, C> {
             asleep: CachePadded::new(AtomicBool::new(false)),
             closed: AtomicBool::new(false),
             consumer: OnceLock::new(),
+            sleeps_blindly: false,
         }
+    }
+
+    pub(crate) fn planted(self, planted: Option<Planted>) -> Self {
+        Self { sleeps_blindly: planted == Some(Planted::WakeUpLost), ..self }
     }
 
     /// Puts an item in and wakes the consumer, or gives the item back when the queue is full or closed.
@@ -114,7 +123,7 @@ impl<T, C> Queue<T, C> {
         host::point("looking once more");
         // Closed first, empty second: see the top of the file.
         let closed = self.is_closed();
-        if self.items.is_empty() && self.slot.is_empty() {
+        if (self.items.is_empty() && self.slot.is_empty()) || self.sleeps_blindly {
             if closed {
                 return false;
             }
