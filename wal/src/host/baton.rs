@@ -303,6 +303,16 @@ pub fn poll(place: &'static str) -> bool {
     !own.end_if_off()
 }
 
+/// Waits until something is so.
+pub fn wait_until(place: &'static str, is_so: impl Fn() -> bool) {
+    point(place);
+    while !is_so() {
+        if !poll(place) {
+            return;
+        }
+    }
+}
+
 pub(super) fn park(timeout: Option<Duration>) {
     let own = seat();
     let until = timeout.map(|timeout| lock(&own.room.table).now.saturating_add(timeout));
@@ -387,14 +397,8 @@ impl Machine {
 
     /// Waits until all its threads have ended.
     pub fn wait(&self) {
-        point("waiting for a machine");
-        loop {
-            let lives =
-                |one: &super::table::Seated| one.machine == self.number && one.status != Status::Ended;
-            if !lock(&self.room.table).seated.iter().any(lives) || !poll("waiting for a machine") {
-                return;
-            }
-        }
+        let lives = |one: &super::table::Seated| one.machine == self.number && one.status != Status::Ended;
+        wait_until("waiting for a machine", || !lock(&self.room.table).seated.iter().any(lives));
     }
 }
 
