@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use suanpan_core::{Command, Query, Reply, Request, Run, Settlement};
-use suanpan_engine::{Batch, Engine};
+use suanpan_engine::{Batch, Engine, Health};
 use suanpan_wal::host::baton;
 
 use crate::business;
@@ -16,8 +16,11 @@ use crate::post::Post;
 /// Whoever has no answer after so long will have none.
 const NEVER: Duration = Duration::from_secs(3);
 
-/// Large commands asked for while the disk is full: more than the segments that are ready can take.
-const FILLERS: u32 = 420;
+/// Large commands that are asked for so that the log is full: more than the segments that are ready can take.
+const FILLERS: u32 = 700;
+
+/// Of them, so many when it is.
+const FILLERS_MORE: u32 = 6;
 
 /// One that asks.
 pub(crate) struct Asking {
@@ -48,7 +51,9 @@ impl Asking {
 
     /// Asks so often.
     pub(crate) fn run(&mut self, asks: u32) {
-        let filling = matches!(self.life.setting.fate, Fate::Full(..)) && self.rng.u32(0..2) == 0;
+        if matches!(self.life.setting.fate, Fate::Full(..)) && self.rng.bool() {
+            self.fill();
+        }
         for _ in 0..asks {
             if self.life.is_lost() {
                 return;
@@ -63,9 +68,6 @@ impl Asking {
                 7 => baton::sleep(Duration::from_millis(self.rng.u64(0..3_000))),
                 _ => self.ask_some(),
             }
-        }
-        if filling {
-            self.fill();
         }
         self.wait_for_all();
     }
@@ -170,12 +172,14 @@ impl Asking {
         }
     }
 
-    /// Fills the log until it is full.
+    /// Fills the log until it is full, and asks on for a while.
     fn fill(&mut self) {
+        let mut more = FILLERS_MORE;
         for round in 0..FILLERS {
-            if self.life.is_lost() {
+            if self.life.is_lost() || more == 0 {
                 return;
             }
+            more -= u32::from(self.engine.health() == Health::ReadOnly);
             let token = self.ask(vec![business::filler(round)]);
             self.wait_for(token);
         }

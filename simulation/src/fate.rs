@@ -29,7 +29,7 @@ impl Fate {
             9..=15 => Self::CrashAtCall(rng.u64(90..900)),
             16..=23 => Self::CrashAfter(Duration::from_micros(rng.u64(1..120_000))),
             24..=26 => Self::SyncFails(rng.u64(1..80)),
-            27..=28 => Self::WriteFails(rng.u64(1..160)),
+            27..=30 => Self::WriteFails(rng.u64(1..160)),
             _ => Self::Full(Duration::from_millis(rng.u64(0..40)), Duration::from_millis(rng.u64(100..900))),
         }
     }

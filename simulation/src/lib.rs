@@ -33,3 +33,15 @@ mod world;
 
 pub use suanpan_engine::Planted;
 pub use world::{Counts, Outcome, Plan, simulate};
+
+/// Mistakes that runs must find, by name. The last two show only where a start comes upon a tail that is torn just so, in
+/// one seed of a dozen. A log's spare segments are not used again here, so that not to zero them is none of them.
+pub const PLANTED: [(&str, Planted); 7] = [
+    ("answer-before-sync", Planted::Log(suanpan_wal::Planted::AnswerBeforeSync)),
+    ("rename-before-sync", Planted::Log(suanpan_wal::Planted::RenameBeforeSync)),
+    ("gate-opens-early", Planted::GateOpensEarly),
+    ("wake-up-lost", Planted::WakeUpLost),
+    ("record-skipped", Planted::RecordSkipped),
+    ("tail-not-zeroed", Planted::Log(suanpan_wal::Planted::TailNotZeroed)),
+    ("epoch-ignored", Planted::Log(suanpan_wal::Planted::EpochIgnored)),
+];

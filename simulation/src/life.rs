@@ -25,6 +25,9 @@ const FIRST_DATE: Date = Date(17_769);
 /// What a disk holds when nobody fills it.
 const CAPACITY: u64 = 1 << 34;
 
+/// How long callers have to fill the log, once nothing more can be prepared.
+const FILLED_WITHIN: Duration = Duration::from_secs(4);
+
 /// How long after there is space again the log must have found it.
 const RECOVERS_WITHIN: Duration = Duration::from_millis(1_500);
 
@@ -139,6 +142,11 @@ impl Life {
         baton::sleep(after);
         self.disk.set_capacity(self.disk.used_bytes());
         baton::tell("the disk is full");
+        let until = baton::elapsed() + FILLED_WITHIN;
+        let is_full = || self.engine().is_none_or(|engine| engine.health() == Health::ReadOnly);
+        while !is_full() && baton::elapsed() < until {
+            baton::sleep(Duration::from_millis(5));
+        }
         baton::sleep(long);
         self.disk.set_capacity(CAPACITY);
         baton::tell("the disk has room again");

@@ -18,6 +18,9 @@ struct Arguments {
     /// Scheduling steps of one run.
     #[arg(long, default_value_t = 60_000)]
     steps: u64,
+    /// A mistake to make on purpose; the run is to fail then.
+    #[arg(long, hide = true)]
+    planted: Option<String>,
     /// At most so many seeds.
     #[arg(long, default_value_t = u64::MAX)]
     seeds: u64,
@@ -34,10 +37,14 @@ fn main() -> ExitCode {
         since.map_or(0, |since| since.as_secs() << 20)
     });
     let (mut counts, mut seeds, mut steps) = (Counts::default(), 0u64, 0u64);
+    let planted = arguments.planted.as_deref().map(|name| {
+        let found = suanpan_simulation::PLANTED.iter().find(|(known, _)| *known == name);
+        found.map_or_else(|| panic!("no mistake is called {name}"), |(_, planted)| *planted)
+    });
     // What panics in a simulated thread stands in the story.
     std::panic::set_hook(Box::new(|_| ()));
     while seeds < arguments.seeds && begun.elapsed().as_secs_f64() < arguments.hours * 3_600.0 {
-        let outcome = simulate(&Plan { seed: first + seeds, steps: arguments.steps, planted: None });
+        let outcome = simulate(&Plan { seed: first + seeds, steps: arguments.steps, planted });
         seeds += 1;
         steps += outcome.steps;
         counts.add(&outcome.counts);

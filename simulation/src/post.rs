@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use suanpan_core::{Rejection, Reply};
 use suanpan_engine::{Caller, Completed};
 use suanpan_wal::SimDisk;
 use suanpan_wal::host::baton;
@@ -56,8 +57,9 @@ impl Caller for Post {
         };
         self.books.answered(&completed, asked_at);
         let chance = baton::random();
-        // An answer that says nothing has no position.
-        if chance.is_multiple_of(LOOK_BEHIND_ONE_IN) && completed.as_of != suanpan_engine::Lsn::ZERO {
+        // An answer that is not known promises nothing.
+        let says = |reply: &Reply| !matches!(reply, Reply::Rejected(Rejection::Unknown, _));
+        if chance.is_multiple_of(LOOK_BEHIND_ONE_IN) && completed.replies.iter().any(says) {
             self.books.look_behind(&self.disk, completed.as_of, chance);
         }
     }

@@ -18,7 +18,13 @@ use crate::life::{DATA, Life, Setting};
 const BEGINS: Duration = Duration::from_secs(1_535_256_000);
 
 /// So many steps more than were asked for, and somebody goes in circles.
-const STEPS_BEYOND: u64 = 1_000_000;
+const STEPS_BEYOND: u64 = 250_000;
+
+/// And so much more time: whoever waits in vain lets the clock run on.
+const TIME_BEYOND: Duration = Duration::from_secs(300);
+
+/// More than a step takes on average, sleeps and all.
+const STEP_TAKES_MAX: Duration = Duration::from_millis(10);
 
 /// What to run.
 #[derive(Clone, Copy, Debug)]
@@ -127,7 +133,9 @@ pub struct Outcome {
 #[must_use]
 pub fn simulate(plan: &Plan) -> Outcome {
     let plan = *plan;
-    let rules = Rules { seed: plan.seed, steps_max: plan.steps + STEPS_BEYOND, wall_clock: BEGINS };
+    let steps_max = plan.steps + STEPS_BEYOND;
+    let time_max = STEP_TAKES_MAX * u32::try_from(plan.steps).unwrap_or(u32::MAX) + TIME_BEYOND;
+    let rules = Rules { seed: plan.seed, steps_max, time_max, wall_clock: BEGINS };
     let books = Arc::new(Books::default());
     let told = books.clone();
     let run = baton::run(rules, move || live_on(plan, &told));

@@ -33,6 +33,8 @@ pub struct Rules {
     pub seed: u64,
     /// A run with more steps is broken off: somebody goes in circles.
     pub steps_max: u64,
+    /// So is one that takes longer by its own clock.
+    pub time_max: Duration,
     /// Where the clock on the wall begins.
     pub wall_clock: Duration,
 }
@@ -93,7 +95,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// When a thread blocks with the baton in hand, or the system refuses one.
 pub fn run<T: Send + 'static>(rules: Rules, first: impl FnOnce() -> T + Send + 'static) -> Run<T> {
     let room = Arc::new(Room {
-        table: Mutex::new(Table::new(rules.seed, rules.steps_max)),
+        table: Mutex::new(Table::new(rules.seed, rules.steps_max, rules.time_max)),
         threads: Mutex::default(),
         over: Condvar::new(),
         begun: Instant::now(),

@@ -50,7 +50,7 @@ pub(super) struct Seated {
 pub enum Broken {
     /// All threads wait for each other; where each is.
     Deadlock(String),
-    /// More steps than the run was to have; where each thread is.
+    /// More steps, or more time, than the run was to have; where each thread is.
     Endless(String),
     /// The first thread panicked, with these words.
     Panicked(String),
@@ -66,6 +66,7 @@ pub(super) struct Table {
     pub(super) now: Duration,
     pub(super) steps: u64,
     steps_max: u64,
+    time_max: Duration,
     /// A hash over all that was scheduled.
     pub(super) trace: u64,
     pub(super) broken: Option<Broken>,
@@ -75,7 +76,7 @@ pub(super) struct Table {
     done: u64,
     /// Whether all who poll were given one more look since.
     looked_again: bool,
-    /// Of eight points, at how many whoever runs goes on running.
+    /// Of sixteen points, at how many whoever runs goes on running.
     stay: u64,
     /// Nanoseconds that a step takes at most.
     step_ns: u64,
@@ -92,9 +93,9 @@ const PASS_OVER_STEPS_MAX: u64 = 400;
 const STEP_NS_MAX: u64 = 64_000;
 
 impl Table {
-    pub(super) fn new(seed: u64, steps_max: u64) -> Table {
+    pub(super) fn new(seed: u64, steps_max: u64, time_max: Duration) -> Table {
         let mut chance = Chance::new(mix(seed));
-        let (stay, step_ns) = (chance.below(8), 1 + chance.below(STEP_NS_MAX));
+        let (stay, step_ns) = (4 + chance.below(12), 1 + chance.below(STEP_NS_MAX));
         Table {
             chance,
             holder: 0,
@@ -103,6 +104,7 @@ impl Table {
             now: Duration::ZERO,
             steps: 0,
             steps_max,
+            time_max,
             trace: 0,
             broken: None,
             story: VecDeque::new(),
@@ -147,7 +149,8 @@ impl Table {
     pub(super) fn next(&mut self, who: usize) -> Option<usize> {
         self.steps += 1;
         self.now += Duration::from_nanos(self.chance.below(self.step_ns) + 1);
-        if self.steps > self.steps_max && self.broken.is_none() {
+        let beyond = self.steps > self.steps_max || self.now > self.time_max;
+        if beyond && self.broken.is_none() {
             self.break_off(Broken::Endless(self.places()));
         }
         let next = loop {
@@ -192,7 +195,7 @@ impl Table {
         let others: Vec<usize> =
             ready.iter().copied().filter(|one| *one != over || self.steps >= until).collect();
         let among = if others.is_empty() { ready } else { &others };
-        if among.contains(&who) && self.chance.below(8) < self.stay {
+        if among.contains(&who) && self.chance.below(16) < self.stay {
             return Some(who);
         }
         Some(among[self.chance.below(among.len() as u64) as usize])

@@ -7,7 +7,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{channel, sync_channel};
 
 fn rules(seed: u64) -> Rules {
-    Rules { seed, steps_max: 100_000, wall_clock: Duration::from_secs(1_000) }
+    Rules {
+        seed,
+        steps_max: 100_000,
+        time_max: Duration::from_secs(10_000),
+        wall_clock: Duration::from_secs(1_000),
+    }
 }
 
 /// Threads that send, receive, lock, sleep and look at the clock; what came of it.
