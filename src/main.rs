@@ -9,6 +9,7 @@ mod output;
 mod scenario;
 mod serve;
 mod settings;
+mod simulate;
 mod spawned;
 
 use std::process::ExitCode;
@@ -34,6 +35,8 @@ enum Command {
     Load(load::Load),
     /// Play scenario files, and say where an answer differs.
     Scenario(scenario::Scenario),
+    /// Run a whole server on a simulated disk, clock and scheduler, and tell its story.
+    Simulate(simulate::Simulate),
 }
 
 fn main() -> ExitCode {
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Command::Serve(serve) => serve.run().map_err(|error| error.to_string()),
         Command::Load(load) => load.run().map_err(|error| error.to_string()),
         Command::Scenario(scenario) => scenario.run().map_err(|error| error.to_string()),
+        Command::Simulate(simulate) => simulate.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -9,7 +9,6 @@ use suanpan_engine::{Batch, Engine, Health};
 use suanpan_wal::host::baton;
 
 use crate::business;
-use crate::fate::Fate;
 use crate::life::Life;
 use crate::post::Post;
 
@@ -51,9 +50,6 @@ impl Asking {
 
     /// Asks so often.
     pub(crate) fn run(&mut self, asks: u32) {
-        if matches!(self.life.setting.fate, Fate::Full(..)) && self.rng.bool() {
-            self.fill();
-        }
         for _ in 0..asks {
             if self.life.is_lost() {
                 return;
@@ -173,7 +169,7 @@ impl Asking {
     }
 
     /// Fills the log until it is full, and asks on for a while.
-    fn fill(&mut self) {
+    pub(crate) fn fill(&mut self) {
         let mut more = FILLERS_MORE;
         for round in 0..FILLERS {
             if self.life.is_lost() || more == 0 {

@@ -237,7 +237,14 @@ impl Life {
             .map(|one| {
                 let mut asking = Asking::new(self.clone(), engine.clone(), rng.u64(..));
                 let asks = rng.u32(8..48);
-                host::spawn(&format!("caller-{one}"), move || asking.run(asks))
+                let fills = one == 0 && matches!(self.setting.fate, Fate::Full(..));
+                let body = move || {
+                    if fills {
+                        asking.fill();
+                    }
+                    asking.run(asks);
+                };
+                host::spawn(&format!("caller-{one}"), body)
             })
             .collect();
         for caller in callers {

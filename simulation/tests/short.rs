@@ -11,7 +11,11 @@ fn plan(seed: u64) -> Plan {
 #[test]
 fn nothing_that_was_answered_is_lost() {
     let mut counts = Counts::default();
-    for seed in 100..110 {
+    for seed in 100..140 {
+        // Some more, should it be that no disk was full yet.
+        if seed >= 110 && counts.read_only > 0 {
+            break;
+        }
         let outcome = simulate(&plan(seed));
         let story = || outcome.story.join("\n");
         assert_eq!(outcome.failure, None, "seed {seed}, {STEPS} steps\n{}", story());
