@@ -30,6 +30,8 @@ pub(crate) struct Known {
     asked: BTreeMap<Vec<u8>, Asked>,
     /// The highest position that an answer said.
     as_of: Lsn,
+    /// The last life said that it stopped in order, and nothing was begun since.
+    pub(crate) stopped: bool,
     /// The log as it was found last.
     log: Vec<(Lsn, u16, Vec<u8>)>,
     pub(crate) model: Naive,
@@ -57,6 +59,7 @@ impl Default for Known {
         Self {
             asked: BTreeMap::new(),
             as_of: Lsn::ZERO,
+            stopped: false,
             log: Vec::new(),
             model: Naive::new(Date::default(), Flaw::None),
             counts: Counts::default(),

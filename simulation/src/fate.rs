@@ -24,9 +24,9 @@ pub(crate) enum Fate {
 impl Fate {
     pub(crate) fn draw(rng: &mut Rng) -> Self {
         match rng.u32(0..32) {
-            0..=4 => Self::Stop,
-            5..=8 => Self::CrashAtCall(rng.u64(1..90)),
-            9..=15 => Self::CrashAtCall(rng.u64(90..900)),
+            0..=2 => Self::Stop,
+            3..=6 => Self::CrashAtCall(rng.u64(1..90)),
+            7..=15 => Self::CrashAtCall(rng.u64(90..500)),
             16..=23 => Self::CrashAfter(Duration::from_micros(rng.u64(1..120_000))),
             24..=26 => Self::SyncFails(rng.u64(1..80)),
             27..=30 => Self::WriteFails(rng.u64(1..160)),

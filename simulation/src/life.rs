@@ -190,6 +190,7 @@ impl Life {
 
     /// The server's first thread.
     fn serve(self: Arc<Self>) {
+        let was_stopped = std::mem::take(&mut self.books.lock().stopped);
         let told = self.clone();
         let started = Engine::start(&self.config(), move |reason| {
             baton::tell(&format!("the engine failed: {reason}"));
@@ -211,6 +212,9 @@ impl Life {
         };
         baton::tell(&format!("started, {:?}", engine.recovered()));
         self.books.lock().counts.lives += 1;
+        if was_stopped && !engine.recovered().clean {
+            self.books.fail("it had stopped in order, and does not know".to_owned());
+        }
         *self.engine.lock().unwrap_or_else(PoisonError::into_inner) = Some(engine.clone());
         audit::of(&self, &engine, true);
         if !self.setting.last {
@@ -223,6 +227,7 @@ impl Life {
         self.over.store(true, Ordering::SeqCst);
         let stopped = engine.stop();
         baton::tell(&format!("stopped: {stopped:?}"));
+        self.books.lock().stopped = stopped.is_ok();
         if stopped.is_err() != self.has_failed() {
             self.books.fail(format!("stopped with {stopped:?}"));
         }
