@@ -10,6 +10,7 @@ mod output;
 mod scenario;
 mod serve;
 mod settings;
+mod simulate;
 mod spawned;
 
 use std::process::ExitCode;
@@ -37,6 +38,8 @@ enum Command {
     Log(log::Log),
     /// Play scenario files, and say where an answer differs.
     Scenario(scenario::Scenario),
+    /// Run a whole server on a simulated disk, clock and scheduler, and tell its story.
+    Simulate(simulate::Simulate),
 }
 
 fn main() -> ExitCode {
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         // What it finds is told by its exit code, too.
         Command::Log(log) => return log.run(),
         Command::Scenario(scenario) => scenario.run().map_err(|error| error.to_string()),
+        Command::Simulate(simulate) => simulate.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use suanpan_core::{
     BALANCE_MAX, Command, Currency, MerchantId, RawTotals, Receipt, Rejection, Reply, SweepItem, Timestamp,
 };
-use suanpan_wal::{AdmitError, LogHandle, LogState, Lsn, Writer};
+use suanpan_wal::{AdmitError, LogHandle, LogState, Lsn, Writer, host};
 
 use crate::clock::Clock;
 use crate::config::RECORD_BYTES_MIN;
@@ -223,7 +223,7 @@ impl Chair {
                 break;
             }
             self.log.wake();
-            std::thread::yield_now();
+            host::yield_now();
         }
         self.log.wake();
         // The committer may have failed, and answered all it saw, before this came in.

@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use suanpan_core::{
     Command, Currency, Date, Ledger, MerchantId, RawTotals, Rejection, Reply, Request, SetDate, ShardTotals,
     SweepItem, Timestamp,
 };
-use suanpan_wal::{FolderLock, Hooks, Log, LogHandle, LogState, Lsn, Recovery, Writer};
+use suanpan_wal::host::{self, JoinHandle};
+use suanpan_wal::{FolderLock, Hooks, Log, LogHandle, LogState, Lsn, Recovery, Storage, Writer};
 
 use crate::answer::Asker;
 use crate::batch::{Batch, Caller, Completed, Refused};
@@ -69,14 +69,15 @@ pub struct Engine {
     pub(crate) runs: Mutex<()>,
     recovered: Recovered,
     dir: PathBuf,
+    storage: Arc<dyn Storage>,
     _lock: FolderLock,
 }
 
 /// The threads of a running engine, in the order in which they end.
 struct Running {
     expiry: Expiry,
-    chair: JoinHandle<()>,
-    shards: Vec<JoinHandle<()>>,
+    chair: JoinHandle,
+    shards: Vec<JoinHandle>,
     log: Log,
 }
 
@@ -103,22 +104,26 @@ impl Engine {
         on_failure: impl Fn(&str) + Send + Sync + 'static,
     ) -> Result<Self, EngineError> {
         config.check()?;
-        let begun = Instant::now();
-        let lock = FolderLock::acquire(&config.dir)?;
+        let begun = host::now();
+        let lock = config.storage.lock(&config.dir)?;
         let recovery = Recovery::open(config.log())?;
         // The size that the folder was made with, if it was.
         config.check_segments(recovery.segment_size())?;
-        let Replayed { ledgers, commands } = replay(&recovery, config.shards, seed())?;
+        let Replayed { ledgers, commands } = replay(&recovery, config, host::secret())?;
         let report = recovery.report();
         let recovered = Recovered {
             commands,
-            took: begun.elapsed(),
+            took: host::now() - begun,
             cut_bytes: report.cut.map_or(0, |cut| cut.bytes),
             clean: report.clean_stop,
         };
         let gates: Vec<Arc<Gate>> = (0..=config.shards).map(|_| Arc::new(Gate::new())).collect();
         let failed = Arc::new(OnceLock::new());
-        let (log, writers) = recovery.start(hooks(&gates, failed.clone(), on_failure))?;
+        let (log, writers) = recovery.start(hooks(
+            GateKeeper::new(gates.clone()).planted(config.planted),
+            failed.clone(),
+            on_failure,
+        ))?;
         let parts = Parts {
             config: config.clone(),
             handle: log.handle(),
@@ -266,7 +271,7 @@ impl Engine {
     /// # Errors
     /// When the log's files cannot be read.
     pub fn follow(&self) -> Result<Follower, EngineError> {
-        Follower::of_running(&self.dir, self.handle.clone())
+        Follower::of_running(self.storage.clone(), &self.dir, self.handle.clone())
     }
 
     /// The clock that stamps what is decided.
@@ -380,7 +385,7 @@ impl Parts {
             shards.push(thread);
         }
         let ports = Arc::new(Ports::new(ports, self.config.outstanding_requests_max, failed));
-        let motions = Arc::new(Queue::new(MOTIONS_MAX));
+        let motions = Arc::new(Queue::new(MOTIONS_MAX).planted(self.config.planted));
         let chair = self.chair(motions.clone(), ports.clone(), motions_gate.clone(), writer)?;
         let expiry = Expiry::start(ports.clone(), &self.clock)?;
         let running = Mutex::new(Some(Running { expiry, chair, shards, log }));
@@ -397,6 +402,7 @@ impl Parts {
             runs,
             recovered,
             dir: config.dir,
+            storage: config.storage,
             _lock: lock,
         })
     }
@@ -407,9 +413,9 @@ impl Parts {
         writer: Writer,
         gate: Arc<Gate>,
         id: usize,
-    ) -> Result<(Port, JoinHandle<()>), EngineError> {
+    ) -> Result<(Port, JoinHandle), EngineError> {
         let id = u16::try_from(id).unwrap_or(SHARDS_MAX);
-        let queue = Arc::new(Queue::new(self.config.queue_batches));
+        let queue = Arc::new(Queue::new(self.config.queue_batches).planted(self.config.planted));
         let shard = Shard {
             id,
             shards: self.config.shards,
@@ -433,7 +439,7 @@ impl Parts {
         ports: Arc<Ports>,
         gate: Arc<Gate>,
         writer: Writer,
-    ) -> Result<JoinHandle<()>, EngineError> {
+    ) -> Result<JoinHandle, EngineError> {
         assert!(writer.record_max() >= RECORD_BYTES_MIN);
         let chair = Chair {
             queue,
@@ -451,35 +457,29 @@ impl Parts {
 }
 
 /// Starts a thread of the engine's.
-pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, EngineError> {
-    thread::Builder::new().name(name.to_owned()).spawn(body).map_err(EngineError::Thread)
+pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle, EngineError> {
+    host::spawn(name, body).map_err(EngineError::Thread)
 }
 
 /// What the log calls from its own threads.
 fn hooks(
-    gates: &[Arc<Gate>],
+    keeper: GateKeeper,
     failed: Arc<OnceLock<String>>,
     on_failure: impl Fn(&str) + Send + Sync + 'static,
 ) -> Hooks {
     // Taken once a sync, by the committer; by another thread only when the log fails.
-    let keeper = Arc::new(Mutex::new(GateKeeper::new(gates.to_vec())));
+    let keeper = Arc::new(Mutex::new(keeper));
     let at_failure = keeper.clone();
     Hooks {
         on_durable: Box::new(move |durable| {
-            keeper.lock().unwrap_or_else(PoisonError::into_inner).open(durable);
+            host::lock(&keeper).open(durable);
         }),
         on_poison: Box::new(move |reason: &str| {
             let first = failed.set(reason.to_owned()).is_ok();
-            at_failure.lock().unwrap_or_else(PoisonError::into_inner).fail();
+            host::lock(&at_failure).fail();
             if first {
                 on_failure(reason);
             }
         }),
     }
-}
-
-/// The key of this process's hash tables, so that callers cannot choose numbers that collide.
-fn seed() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(Timestamp::default())
 }

@@ -6,9 +6,10 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
+use std::sync::Arc;
 
 use suanpan_core::{Command, Date, Entry, EntrySink, Event, Ledger, Timestamp, Voucher};
-use suanpan_wal::{FolderLock, LogConfig, LogHandle, LogReader, Lsn, RecordRef, Recovery};
+use suanpan_wal::{FolderLock, LogConfig, LogHandle, LogReader, Lsn, RecordRef, Recovery, Storage};
 
 use crate::error::EngineError;
 use crate::group::GroupReader;
@@ -89,8 +90,12 @@ impl Follower {
     }
 
     /// Follows the log of an engine that runs.
-    pub(crate) fn of_running(dir: &Path, log: LogHandle) -> Result<Self, EngineError> {
-        Ok(Self::new(LogReader::open(&dir.join("log"))?, End::Running(log)))
+    pub(crate) fn of_running(
+        storage: Arc<dyn Storage>,
+        dir: &Path,
+        log: LogHandle,
+    ) -> Result<Self, EngineError> {
+        Ok(Self::new(LogReader::open_in(storage, &dir.join("log"))?, End::Running(log)))
     }
 
     fn new(reader: LogReader, end: End) -> Self {

@@ -42,6 +42,8 @@ mod tally;
 
 pub use batch::{BATCH_REQUESTS_MAX, BATCH_TOGETHER_MAX, Batch, Caller, Completed, Refused};
 pub use clock::Clock;
+#[doc(hidden)]
+pub use config::Planted;
 pub use config::{EngineConfig, SHARDS_MAX};
 pub use engine::{Engine, Health, Recovered};
 pub use error::EngineError;

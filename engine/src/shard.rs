@@ -11,7 +11,7 @@ use std::time::Instant;
 use suanpan_core::{
     Applied, Command, Key, Ledger, Query, Rejection, Reply, Request, SweepItem, Timestamp, Vote,
 };
-use suanpan_wal::{AdmitError, LogHandle, LogState, Lsn, Permit, Writer};
+use suanpan_wal::{AdmitError, LogHandle, LogState, Lsn, Permit, Writer, host};
 
 use crate::batch::{BATCH_REQUESTS_MAX, BATCH_TOGETHER_MAX, Batch, Caller, Completed};
 use crate::clock::Clock;
@@ -201,7 +201,7 @@ impl Shard {
             if let Some(invitation) = self.queue.take_call() {
                 self.meet(invitation);
             }
-            std::thread::yield_now();
+            host::yield_now();
         }
     }
 

@@ -18,7 +18,7 @@
 //! * It holds replies back for nobody: it calls a hook when more has become durable, the gate is the caller's.
 //! * It does not bound how far appends run ahead of syncs: the caller's reply gate does, which is bounded.
 //! * It repairs nothing but a torn tail, and never while only looking: [`Recovery::open`] changes no byte.
-//! * No async, no runtime: two named threads of its own.
+//! * No async, no runtime: two named threads of its own, which [`host`] begins.
 //!
 //! # The way of a record
 //!
@@ -51,6 +51,7 @@ mod committer;
 mod config;
 mod error;
 mod geometry;
+pub mod host;
 mod lock;
 mod log;
 mod lsn;

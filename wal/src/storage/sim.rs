@@ -274,6 +274,7 @@ impl SimDisk {
 
     /// What every call goes through before it does anything: it is counted, remembered, and may have to fail.
     fn step(&self, call: Call, path: &Path, detail: impl fmt::Display) -> io::Result<MutexGuard<'_, State>> {
+        crate::host::point("at the disk");
         let watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(watch) = watch {
             let next = self.state().steps;
