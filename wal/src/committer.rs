@@ -9,6 +9,7 @@
 
 use crate::Lsn;
 use crate::chain::fold;
+use crate::config::Planted;
 use crate::geometry::SEGMENT_HEADER_SIZE;
 use crate::record::{
     DURABLE_LSN_OFFSET, EPOCH_OFFSET, HEADER_SIZE, Kind, LSN_OFFSET, STREAM_OFFSET, digest, is_data, is_end,
@@ -126,7 +127,7 @@ impl Committer {
         (self.data_end > self.proven).then(|| self.mark_idle.saturating_sub(busy_at.elapsed()))
     }
 
-    fn finish(&mut self, marks: &mut Appender) -> Result<(), SyncError> {
+    pub(crate) fn finish(&mut self, marks: &mut Appender) -> Result<(), SyncError> {
         // A disk without room is no reason not to stop; recovery then reports that the stop was not clean.
         if self.shared.has_room() {
             marks.append(Kind::Stop, &[]);
@@ -230,6 +231,10 @@ impl Committer {
             false => geometry.segment_size(),
         };
         let activated = std::mem::take(&mut self.activated);
+        if self.shared.run.planted == Some(Planted::AnswerBeforeSync) {
+            self.shared.durable.store(self.walked, Ordering::Release);
+            (self.on_durable)(Lsn::new(self.walked));
+        }
         segment
             .sync(from, to, activated, &mut self.buffer)
             .map_err(|source| SyncError { path: segment.path.display().to_string(), source })?;

@@ -1,8 +1,9 @@
 //! What a log is opened with.
 
 use crate::geometry::{Geometry, RECORD_SIZE_MIN, SEGMENT_SIZE_MAX, SEGMENT_SIZE_MIN, STREAMS_MAX};
+use crate::storage::{Files, Storage};
 use crate::{Lsn, OpenError};
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 /// The segments' size when nothing else is asked for: 64 MiB.
 const SEGMENT_SIZE_DEFAULT: u64 = 64 << 20;
@@ -29,10 +30,12 @@ pub enum Backend {
 }
 
 /// How a log is laid out and kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct LogConfig {
     /// The folder that holds the segment files and nothing else. Made when it is not there.
     pub dir: PathBuf,
+    /// Where that folder is: real files, or a simulated disk.
+    pub storage: Arc<dyn Storage>,
     /// Bytes per segment file of a new log: a power of two from 64 KiB to 1 GiB. A log keeps the size it was made with.
     pub segment_size: u64,
     /// How many empty segments are kept ready beyond the one being written, 1 to 64.
@@ -49,6 +52,32 @@ pub struct LogConfig {
     /// A position known by other means to have been durable, e.g. the newest snapshot's. A log that ends before
     /// it is refused. [`Lsn::ZERO`] when nothing is known.
     pub proven: Lsn,
+    /// Where the caller is going to replay from: the position of the snapshot that it has loaded, or zero. A log that
+    /// begins after it is refused. `None`: from wherever it begins, for whoever only looks.
+    pub replay_from: Option<Lsn>,
+    /// The log that this must be, e.g. the one that a snapshot was taken of. Another is refused. A new log gets it.
+    pub expected_log_id: Option<u128>,
+    /// A mistake that is made on purpose, so that tests can see that it would be found. Never set but by them.
+    #[doc(hidden)]
+    pub planted: Option<Planted>,
+}
+
+/// Mistakes that the proof on the simulated disk has to find, each where a guard would be missing. They are looked at
+/// when a log is opened, once a sync and once a segment, never for a record that is appended.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Planted {
+    /// What is published is said to be durable before it is synced.
+    AnswerBeforeSync,
+    /// A segment gets its name before its zeros and its header are synced.
+    RenameBeforeSync,
+    /// A start leaves the torn tail where it is.
+    TailNotZeroed,
+    /// Recovery takes records of an earlier start. The zeroed tail and the chain guard against these as well, so the
+    /// tail is not zeroed either, and a chain that was begun in another epoch is believed.
+    EpochIgnored,
+    /// A segment that is used again keeps its old records.
+    SpareNotZeroed,
 }
 
 impl LogConfig {
@@ -56,6 +85,7 @@ impl LogConfig {
     pub fn new(dir: impl Into<PathBuf>) -> LogConfig {
         LogConfig {
             dir: dir.into(),
+            storage: Arc::new(Files),
             segment_size: SEGMENT_SIZE_DEFAULT,
             ready_segments: 2,
             reserve_bytes: RESERVE_BYTES_DEFAULT,
@@ -63,6 +93,9 @@ impl LogConfig {
             mark_idle_ms: MARK_IDLE_MS_DEFAULT,
             backend: BACKEND_DEFAULT,
             proven: Lsn::ZERO,
+            replay_from: Some(Lsn::ZERO),
+            expected_log_id: None,
+            planted: None,
         }
     }
 

@@ -86,6 +86,50 @@ pub enum OpenError {
         /// The length that segments have.
         expected: u64,
     },
+    /// The log does not reach back to where it is needed from: a segment was removed, or a snapshot.
+    #[error(
+        "{path}: missing; the log begins at LSN {begin} and is needed from LSN {needed} on: put the snapshot or the \
+         segments in between back from a replica or a backup"
+    )]
+    Beginning {
+        /// The segment file that is missing.
+        path: PathBuf,
+        /// Where the log begins.
+        begin: Lsn,
+        /// Where it is needed from.
+        needed: Lsn,
+    },
+    /// The folder holds the log of another server.
+    #[error(
+        "{dir}: holds log {found:032x}, but {expected:032x} is expected here: it is another server's, or restored from \
+         its backup; put the right folder in its place"
+    )]
+    OtherLog {
+        /// The log's folder.
+        dir: PathBuf,
+        /// The log that is there.
+        found: u128,
+        /// The log that is expected.
+        expected: u128,
+    },
+    /// Something that is no segment lies in the folder, which may not be a log's at all.
+    #[error("{path}: is not a segment of a log; move it out of the folder, or choose another folder")]
+    Unknown {
+        /// What lies there.
+        path: PathBuf,
+    },
+    /// What is read was released while it was being read, or before.
+    #[error("the log no longer reaches back to LSN {lsn}; begin again from a newer snapshot")]
+    Released {
+        /// What was to be read.
+        lsn: Lsn,
+    },
+    /// No record begins at a position that the caller holds to be one.
+    #[error("no record begins at LSN {lsn}; the position, or the snapshot that names it, is another log's")]
+    Position {
+        /// The position.
+        lsn: Lsn,
+    },
     /// The log was made with segments of another size.
     #[error(
         "{path}: this segment says it has {stored} bytes, the log's first one {configured}: they are not of one log; \

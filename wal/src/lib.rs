@@ -61,6 +61,8 @@ mod replay;
 mod segment;
 mod shared;
 mod start;
+mod steps;
+mod storage;
 mod sync;
 mod tail;
 mod verdict;
@@ -68,14 +70,19 @@ mod verify;
 mod waker;
 mod writer;
 
+#[doc(hidden)]
+pub use config::Planted;
 pub use config::{Backend, Hooks, LogConfig};
 pub use error::{AdmitError, LockError, OpenError, StartError, StopError};
 pub use lock::FolderLock;
 pub use log::{Log, LogHandle, LogState};
 pub use lsn::Lsn;
+pub use map::{ReadMap, WriteMap};
 pub use reader::LogReader;
 pub use record::{Flaw, STREAM_ALL};
 pub use recovery::{CutTail, Recovery, Report};
 pub use replay::{RecordRef, Records};
+pub use steps::LogSteps;
+pub use storage::{Access, Call, Failure, Files, SimDisk, Storage, StorageFile};
 pub use verdict::Proof;
 pub use writer::{Permit, Writer};

@@ -1,57 +1,39 @@
 //! One process per data folder.
 
 use crate::LockError;
-use std::{
-    fs::{File, OpenOptions, TryLockError},
-    io::{self, Read, Seek, Write},
-    path::Path,
-};
-
-const FILE_NAME: &str = "LOCK";
+use crate::storage::{Files, Storage, lock_to_look};
+use std::{fmt::Debug, path::Path};
 
 /// Holds a data folder for this process, until dropped or until the process ends, however it ends.
 ///
-/// The lock is on the open file (`flock`), so a file left over means nothing, and it is never removed: removing
-/// it would let two processes lock two files of the same name.
+/// In real files the lock is on the open file `LOCK` (`flock`), so a file left over means nothing, and it is never
+/// removed: removing it would let two processes lock two files of the same name.
 #[derive(Debug)]
 pub struct FolderLock {
-    _file: File,
+    _held: Box<dyn Debug + Send + Sync>,
 }
 
 impl FolderLock {
-    /// Locks `dir`, which must be there.
+    /// A lock that ends when `held` is dropped: for whoever implements [`Storage`].
+    pub fn new(held: impl Debug + Send + Sync + 'static) -> FolderLock {
+        FolderLock { _held: Box::new(held) }
+    }
+
+    /// Locks `dir`, a folder of real files, which must be there.
     ///
     /// # Errors
     /// [`LockError::InUse`] names the process that has it; [`LockError::Io`] when the file cannot be written.
     pub fn acquire(dir: &Path) -> Result<FolderLock, LockError> {
-        let path = dir.join(FILE_NAME);
-        let io = |source| LockError::Io { path: path.clone(), source };
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::Error(source)) => return Err(io(source)),
-            Err(TryLockError::WouldBlock) => {
-                return Err(LockError::InUse { dir: dir.to_owned(), holder: holder(&mut file) });
-            }
-        }
-        write_holder(&mut file).map_err(io)?;
-        Ok(FolderLock { _file: file })
+        Files.lock(dir)
     }
-}
 
-fn write_holder(file: &mut File) -> io::Result<()> {
-    file.set_len(0)?;
-    file.rewind()?;
-    writeln!(file, "{}", std::process::id())
-}
-
-fn holder(file: &mut File) -> String {
-    // A process id is short; whatever else stands there is not worth reading.
-    let mut text = String::new();
-    match file.take(32).read_to_string(&mut text) {
-        Ok(_) if !text.trim().is_empty() => text.trim().to_owned(),
-        _ => "unknown".to_owned(),
+    /// Locks `dir` as [`FolderLock::acquire`] does, but changes nothing in it. `None`: it was never locked, and there
+    /// is nothing that could be held.
+    ///
+    /// # Errors
+    /// As for [`FolderLock::acquire`].
+    pub fn acquire_to_look(dir: &Path) -> Result<Option<FolderLock>, LockError> {
+        lock_to_look(dir)
     }
 }
 
@@ -62,13 +44,19 @@ mod tests {
     #[test]
     fn a_second_lock_is_refused_by_name() {
         let dir = tempfile::tempdir().unwrap();
+        assert!(FolderLock::acquire_to_look(dir.path()).unwrap().is_none());
         let lock = FolderLock::acquire(dir.path()).unwrap();
-        let error = FolderLock::acquire(dir.path()).unwrap_err();
-        let text = error.to_string();
-        assert!(matches!(error, LockError::InUse { .. }));
-        assert!(text.contains(&format!("in use by process {}", std::process::id())), "{text}");
-        assert!(text.contains(&dir.path().display().to_string()), "{text}");
+        for error in [
+            FolderLock::acquire(dir.path()).unwrap_err(),
+            FolderLock::acquire_to_look(dir.path()).unwrap_err(),
+        ] {
+            let text = error.to_string();
+            assert!(matches!(error, LockError::InUse { .. }));
+            assert!(text.contains(&format!("in use by process {}", std::process::id())), "{text}");
+            assert!(text.contains(&dir.path().display().to_string()), "{text}");
+        }
         drop(lock);
+        drop(FolderLock::acquire_to_look(dir.path()).unwrap().unwrap());
         FolderLock::acquire(dir.path()).unwrap();
         assert!(FolderLock::acquire(&dir.path().join("missing")).is_err());
     }

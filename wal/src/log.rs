@@ -89,6 +89,10 @@ impl Drop for Log {
 }
 
 impl LogHandle {
+    pub(crate) fn new(shared: Arc<Shared>) -> LogHandle {
+        LogHandle { shared }
+    }
+
     /// Everything before this position is durable. Grows only. A reply whose record ended at `end` is safe to give
     /// when this is at or past `end`.
     pub fn durable(&self) -> Lsn {
@@ -132,8 +136,8 @@ impl LogHandle {
         self.shared.poison(reason);
     }
 
-    /// Lets the log remove segments that end before `lsn`, in the background: what a snapshot has made needless.
-    /// The segment that `lsn` is in stays.
+    /// Lets the log take back segments that end before `lsn`, in the background: what a snapshot has made needless. A
+    /// few are used again, the others removed. The segment that `lsn` is in stays.
     pub fn release(&self, lsn: Lsn) {
         self.shared.release_before.fetch_max(lsn.get(), Ordering::AcqRel);
         self.shared.preparer.wake();

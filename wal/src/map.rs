@@ -24,33 +24,43 @@
 
 use crate::sync::{AtomicU64, Ordering};
 use memmap2::{Mmap, MmapOptions, MmapRaw};
-use std::{fs::File, io};
+use std::{fmt, fs::File, io, sync::Arc};
 
 pub(crate) const WORD_SIZE: usize = 8;
 
 /// A segment's bytes as writers see them: the file itself, mapped, or memory of our own that the committer writes out.
-pub(crate) struct WriteMap {
-    map: MmapRaw,
+/// A clone is the same memory.
+#[derive(Clone)]
+pub struct WriteMap {
+    map: Arc<MmapRaw>,
     words: usize,
 }
 
 impl WriteMap {
     /// Maps the first `len` bytes of `file`, which must be that long and have all its blocks.
-    pub(crate) fn new(file: &File, len: u64) -> io::Result<WriteMap> {
+    pub(crate) fn of_file(file: &File, len: u64) -> io::Result<WriteMap> {
         assert!(len.is_multiple_of(WORD_SIZE as u64) && file.metadata()?.len() == len);
         let len = usize::try_from(len).map_err(io::Error::other)?;
         let map = MmapOptions::new().len(len).map_raw(file)?;
         assert!(map.as_ptr().cast::<AtomicU64>().is_aligned() && map.len() == len);
-        Ok(WriteMap { map, words: len / WORD_SIZE })
+        Ok(WriteMap { map: Arc::new(map), words: len / WORD_SIZE })
     }
 
-    /// Memory of `len` zeros that belongs to no file.
-    pub(crate) fn memory(len: u64) -> io::Result<WriteMap> {
+    /// Memory of `len` zeros that belongs to no file: a multiple of eight bytes.
+    ///
+    /// # Errors
+    /// When there is no memory.
+    pub fn memory(len: u64) -> io::Result<WriteMap> {
         assert!(len.is_multiple_of(WORD_SIZE as u64));
         let len = usize::try_from(len).map_err(io::Error::other)?;
         let map = MmapRaw::from(MmapOptions::new().len(len).map_anon()?);
         assert!(map.as_ptr().cast::<AtomicU64>().is_aligned() && map.len() == len);
-        Ok(WriteMap { map, words: len / WORD_SIZE })
+        Ok(WriteMap { map: Arc::new(map), words: len / WORD_SIZE })
+    }
+
+    /// How many bytes it has.
+    pub fn len_bytes(&self) -> u64 {
+        (self.words * WORD_SIZE) as u64
     }
 
     fn words(&self) -> &[AtomicU64] {
@@ -60,7 +70,7 @@ impl WriteMap {
     }
 
     /// The word at `offset`, ordered after everything its storer had stored before it. Words are little-endian.
-    pub(crate) fn load(&self, offset: u64) -> u64 {
+    pub fn load(&self, offset: u64) -> u64 {
         u64::from_le(self.words()[index(offset)].load(Ordering::Acquire))
     }
 
@@ -70,7 +80,7 @@ impl WriteMap {
     }
 
     /// Copies out the words from `from` to `to`, which are published, as they are in the file.
-    pub(crate) fn copy_out(&self, from: u64, to: u64, out: &mut Vec<u8>) {
+    pub fn copy_out(&self, from: u64, to: u64, out: &mut Vec<u8>) {
         out.clear();
         for word in &self.words()[index(from)..index(to)] {
             // Relaxed: whoever calls has seen them published.
@@ -87,7 +97,7 @@ impl WriteMap {
     }
 
     /// Stores bytes from `offset` on, the last word padded with zeros.
-    pub(crate) fn store_bytes(&self, offset: u64, bytes: &[u8]) {
+    pub fn store_bytes(&self, offset: u64, bytes: &[u8]) {
         let from = index(offset);
         let slots = &self.words()[from..from + bytes.len().div_ceil(WORD_SIZE)];
         let (whole, rest) = bytes.as_chunks::<WORD_SIZE>();
@@ -107,20 +117,42 @@ fn index(offset: u64) -> usize {
     (offset / WORD_SIZE as u64) as usize
 }
 
-/// A segment mapped for replay.
-pub(crate) struct ReadMap(Mmap);
+impl fmt::Debug for WriteMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WriteMap").field("words", &self.words).finish_non_exhaustive()
+    }
+}
+
+/// A whole file's bytes for reading: mapped, or in memory where there are no maps.
+#[derive(Debug)]
+pub struct ReadMap(Bytes);
+
+#[derive(Debug)]
+enum Bytes {
+    Mapped(Mmap),
+    Owned(Vec<u8>),
+}
 
 impl ReadMap {
     /// Maps `file`, which is verified already and written by nobody as long as the map lives.
-    pub(crate) fn new(file: &File) -> io::Result<ReadMap> {
+    pub(crate) fn of_file(file: &File) -> io::Result<ReadMap> {
         // SAFETY: the caller holds the data folder's lock and writes nothing before replay is over, so the bytes
         // neither change nor go away under the slice.
         let map = unsafe { Mmap::map(file)? };
-        Ok(ReadMap(map))
+        Ok(ReadMap(Bytes::Mapped(map)))
     }
 
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.0
+    /// Bytes that were read.
+    pub fn owned(bytes: Vec<u8>) -> ReadMap {
+        ReadMap(Bytes::Owned(bytes))
+    }
+
+    /// The file's bytes.
+    pub fn bytes(&self) -> &[u8] {
+        match &self.0 {
+            Bytes::Mapped(map) => map,
+            Bytes::Owned(bytes) => bytes,
+        }
     }
 }
 
@@ -132,11 +164,11 @@ mod tests {
     fn bytes_come_back_padded_and_bounds_hold() {
         let file = tempfile::tempfile().unwrap();
         file.set_len(4096).unwrap();
-        let map = WriteMap::new(&file, 4096).unwrap();
+        let map = WriteMap::of_file(&file, 4096).unwrap();
         map.store(0, &[u64::MAX; 3]);
         map.store_bytes(8, b"123456789");
         map.publish(24, 0x0102_0304);
-        let read = ReadMap::new(&file).unwrap();
+        let read = ReadMap::of_file(&file).unwrap();
         assert_eq!(&read.bytes()[..8], &[0xff; 8]);
         assert_eq!(&read.bytes()[8..24], b"123456789\0\0\0\0\0\0\0");
         assert_eq!(&read.bytes()[24..28], &[4, 3, 2, 1]);

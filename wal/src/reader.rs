@@ -3,15 +3,15 @@
 
 use crate::chain::origin;
 use crate::geometry::{Geometry, RECORD_SIZE_MAX, SEGMENT_SIZE_MIN};
-use crate::record::{Kind, crc_seed};
-use crate::recovery::{Found, begin, io_error, lowest, read_header};
+use crate::record::{Header, Kind, crc_seed};
+use crate::recovery::{Found, begin, io_error, lowest, lowest_number, read_header};
 use crate::segment::{self, Active};
+use crate::storage::{Access, Files, Storage, StorageFile};
 use crate::verify::Walker;
 use crate::{Lsn, OpenError, Proof, RecordRef};
 use std::{
-    fs::File,
-    os::unix::fs::FileExt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// Bytes read beyond what is needed, so that small records share a system call.
@@ -19,12 +19,13 @@ const READ_AHEAD: u64 = 1 << 20;
 
 /// Reads the records of a log in their order.
 pub struct LogReader {
+    storage: Arc<dyn Storage>,
     dir: PathBuf,
     geometry: Geometry,
     log_id: u128,
     walker: Walker,
     /// The segment that is being read, and its number.
-    segment: Option<(u64, File)>,
+    segment: Option<(u64, Box<dyn StorageFile>)>,
     /// Bytes of that segment from the position `from` on. Whole records, but maybe for the last.
     bytes: Vec<u8>,
     from: u64,
@@ -36,7 +37,59 @@ impl LogReader {
     /// # Errors
     /// When the first segment is damaged or cannot be read.
     pub fn open(dir: &Path) -> Result<LogReader, OpenError> {
-        let (geometry, log_id, active) = match lowest(dir)? {
+        LogReader::open_in(Arc::new(Files), dir)
+    }
+
+    /// Begins where a snapshot was taken, [`Lsn::ZERO`] being before everything. Everything before `lsn` is durable.
+    ///
+    /// # Errors
+    /// [`OpenError::Released`] when the log begins later, [`OpenError::Position`] when no record begins there, and as
+    /// for [`LogReader::open`].
+    pub fn open_at(storage: Arc<dyn Storage>, dir: &Path, lsn: Lsn) -> Result<LogReader, OpenError> {
+        let mut reader = LogReader::open_in(storage, dir)?;
+        let geometry = reader.geometry;
+        let to = geometry.settle(lsn.get());
+        if to < reader.walker.next {
+            return Err(OpenError::Released { lsn });
+        }
+        // From the segment that it is in, or, where that is not begun yet, from the one that it is the end of.
+        let number = geometry.segment(to);
+        if !reader.begin_at(number)? && number > geometry.segment(reader.walker.next) {
+            reader.begin_at(number - 1)?;
+        }
+        while reader.walker.next < to {
+            reader.step(Lsn::new(to))?;
+        }
+        match reader.walker.next == to {
+            true => Ok(reader),
+            false => Err(OpenError::Position { lsn }),
+        }
+    }
+
+    /// Goes to a segment's first record, if the segment is begun.
+    fn begin_at(&mut self, number: u64) -> Result<bool, OpenError> {
+        let path = segment::path(&self.dir, number);
+        if !self.storage.exists(&path).map_err(io_error("looking for", &path))? {
+            return Ok(false);
+        }
+        let file = self.storage.open(&path, Access::Read).map_err(io_error("opening", &path))?;
+        let found = read_header(path, &*file, number, self.geometry)?;
+        let Some(active) = found.active else { return Ok(false) };
+        if found.prepared.log_id != self.log_id || active.first_lsn != self.geometry.first(number) {
+            return Err(OpenError::SegmentOrder { path: found.path });
+        }
+        self.walker = Walker::new(self.geometry, crc_seed(self.log_id), active);
+        (self.segment, self.from) = (None, self.walker.next);
+        self.bytes.clear();
+        Ok(true)
+    }
+
+    /// As [`LogReader::open`], in any storage.
+    ///
+    /// # Errors
+    /// As for [`LogReader::open`].
+    pub fn open_in(storage: Arc<dyn Storage>, dir: &Path) -> Result<LogReader, OpenError> {
+        let (geometry, log_id, active) = match lowest(&*storage, dir)? {
             Some((number, geometry, found)) => {
                 let log_id = found.prepared.log_id;
                 (geometry, log_id, begin(&[(number, found)].into(), geometry, log_id, number)?)
@@ -50,6 +103,7 @@ impl LogReader {
         let walker = Walker::new(geometry, crc_seed(log_id), active);
         let from = walker.next;
         Ok(LogReader {
+            storage,
             dir: dir.to_owned(),
             geometry,
             log_id,
@@ -65,6 +119,16 @@ impl LogReader {
         Lsn::new(self.walker.next)
     }
 
+    /// The running hash over the whole log before [`LogReader::position`], see [`crate::Recovery::hash_at`].
+    pub fn hash(&self) -> u64 {
+        self.walker.hash
+    }
+
+    /// Whose log it is; 0 as long as there is none.
+    pub fn log_id(&self) -> u128 {
+        self.log_id
+    }
+
     /// The next data record that ends at or before `durable`; `None` when there is none yet. `durable` is what
     /// [`crate::LogHandle::durable`] or [`crate::Recovery::end`] says.
     ///
@@ -72,17 +136,8 @@ impl LogReader {
     /// When something before `durable` is damaged or cannot be read. What was read before holds; nothing is skipped.
     pub fn read(&mut self, durable: Lsn) -> Result<Option<RecordRef<'_>>, OpenError> {
         while self.walker.next < durable.get() {
-            self.fill(durable)?;
             let lsn = self.walker.next;
-            let at = usize::try_from(lsn - self.from).unwrap_or(usize::MAX);
-            let header = match self.walker.step(&self.bytes[at..]) {
-                Ok(header) => header,
-                Err(flaw) => {
-                    let path = segment::path(&self.dir, self.geometry.segment(lsn));
-                    let (offset, proof) = (self.geometry.offset(lsn), Proof::Caller(durable));
-                    return Err(OpenError::Damaged { path, offset, lsn: Lsn::new(lsn), flaw, proof });
-                }
-            };
+            let (header, at) = self.step(durable)?;
             if header.kind == Kind::Data {
                 return Ok(Some(RecordRef {
                     lsn: Lsn::new(lsn),
@@ -95,6 +150,27 @@ impl LogReader {
             }
         }
         Ok(None)
+    }
+
+    /// Takes in the record at `next`, and says where in `bytes` it is.
+    fn step(&mut self, durable: Lsn) -> Result<(Header, usize), OpenError> {
+        self.fill(durable)?;
+        let lsn = self.walker.next;
+        let at = usize::try_from(lsn - self.from).unwrap_or(usize::MAX);
+        self.walker.step(&self.bytes[at..]).map(|header| (header, at)).map_err(|flaw| {
+            let number = self.geometry.segment(lsn);
+            // A segment that was released may be in use again already.
+            if self.is_released(number) {
+                return OpenError::Released { lsn: Lsn::new(lsn) };
+            }
+            let path = segment::path(&self.dir, number);
+            let (offset, proof) = (self.geometry.offset(lsn), Proof::Caller(durable));
+            OpenError::Damaged { path, offset, lsn: Lsn::new(lsn), flaw, proof }
+        })
+    }
+
+    fn is_released(&self, number: u64) -> bool {
+        lowest_number(&*self.storage, &self.dir).is_some_and(|lowest| lowest > number)
     }
 
     /// Reads on until the record at `next`, which ends at or before `durable`, is in memory.
@@ -126,8 +202,12 @@ impl LogReader {
     /// Opens a segment and sees that it continues what was read.
     fn enter(&mut self, number: u64) -> Result<(), OpenError> {
         let path = segment::path(&self.dir, number);
-        let file = File::open(&path).map_err(io_error("opening", &path))?;
-        let Found { prepared, active, path, .. } = read_header(path, &file, number, self.geometry)?;
+        let file = match self.storage.open(&path, Access::Read) {
+            Ok(file) => file,
+            Err(_) if self.is_released(number) => return Err(OpenError::Released { lsn: self.position() }),
+            Err(error) => return Err(io_error("opening", &path)(error)),
+        };
+        let Found { prepared, active, path, .. } = read_header(path, &*file, number, self.geometry)?;
         if prepared.log_id != self.log_id {
             return Err(OpenError::Foreign { path, found: prepared.log_id, expected: self.log_id });
         }
@@ -204,7 +284,7 @@ mod tests {
             ends.push(writers[0].append(permit, payload));
         }
         let end = log.stop().unwrap();
-        let file = File::options().write(true).open(segment::path(&dir, 0)).unwrap();
+        let file = Files.open(&segment::path(&dir, 0), Access::Write).unwrap();
         file.write_all_at(b"T", ends[0].get() + 48).unwrap();
         let mut reader = LogReader::open(&dir).unwrap();
         assert_eq!(reader.read(end).unwrap().unwrap().payload, b"one");

@@ -1,20 +1,19 @@
 //! Opening a log: everything is synced, read, verified and judged; no byte is changed.
 
-use crate::chain::origin;
-use crate::config::LogConfig;
+use crate::chain::{fold, origin};
+use crate::config::{LogConfig, Planted};
 use crate::geometry::{Geometry, SEGMENT_HEADER_SIZE};
 use crate::map::ReadMap;
-use crate::record::crc_seed;
+use crate::record::{Header, crc_seed, digest_of};
 use crate::replay::Records;
 use crate::segment::{self, Active, FORMAT_VERSION, HeaderFlaw, Prepared};
+use crate::storage::{Access, Storage, StorageFile};
 use crate::verdict::{Evidence, Verdict, decide};
-use crate::verify::{Walk, Walker, search};
+use crate::verify::{Walk, Walker, next_after, search};
 use crate::{Flaw, Lsn, OpenError};
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
-    io::{self, Read},
-    os::unix::fs::FileExt,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -84,25 +83,25 @@ impl Recovery {
     /// read. Nothing has been changed then, nor is it when all is well.
     pub fn open(config: LogConfig) -> Result<Recovery, OpenError> {
         config.check()?;
-        let segment_size = stored_segment_size(&config.dir).unwrap_or(config.segment_size);
+        let segment_size = stored_segment_size(&*config.storage, &config.dir).unwrap_or(config.segment_size);
         let config = LogConfig { segment_size, ..config };
+        let storage = &*config.storage;
         let geometry = config.check()?;
-        let found = find(&config.dir, geometry)?;
-        let log_id = match found.values().next() {
-            Some(lowest) => lowest.prepared.log_id,
-            None => random_id()?,
-        };
+        let found = find(storage, &config.dir, geometry)?;
+        let log_id = identify(&config, &found)?;
         let first = found.keys().next().copied().unwrap_or(0);
         let begin = begin(&found, geometry, log_id, first)?;
         let mut walker = Walker::new(geometry, crc_seed(log_id), begin);
-        let flaw = walk(&mut walker, &found, geometry)?;
+        walker.epoch_ignored = config.planted == Some(Planted::EpochIgnored);
+        let flaw = walk(storage, &mut walker, &found, geometry)?;
         let cut = judge(&walker, &found, geometry, log_id, &config, flaw)?;
+        reaches_back(&config, geometry, first)?;
 
         let last = geometry.segment(walker.next);
         let mut maps = Vec::new();
         for (number, segment) in &found {
             if segment.active.is_some() && *number <= last {
-                let mapped = File::open(&segment.path).and_then(|file| ReadMap::new(&file));
+                let mapped = storage.open(&segment.path, Access::Read).and_then(|file| file.view());
                 maps.push(mapped.map_err(io_error("mapping", &segment.path))?);
             }
         }
@@ -148,6 +147,28 @@ impl Recovery {
         self.log_id
     }
 
+    /// The running hash over the whole log before `lsn`, which the next record begins at; `None` where none does. A
+    /// snapshot notes it with its position ([`crate::LogReader::hash`]): when it is loaded, the log must have it there,
+    /// or it is another history than the one that the snapshot was taken of. Reads through one segment.
+    pub fn hash_at(&self, lsn: Lsn) -> Option<u64> {
+        if lsn.get() == self.end {
+            return Some(self.hash);
+        }
+        let geometry = self.geometry;
+        let lsn = geometry.settle(lsn.get());
+        let number = geometry.segment(lsn);
+        let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        let bytes = self.maps.get(index)?.bytes();
+        let active = Active::decode(bytes, &Prepared::decode(bytes).ok()?)?;
+        let (mut next, mut hash) = (active.first_lsn, active.hash);
+        while next < lsn.min(self.end) {
+            let record = &bytes[geometry.offset(next) as usize..];
+            hash = fold(hash, digest_of(record));
+            next = next_after(geometry, &Header::decode(record, crc_seed(self.log_id)).ok()?);
+        }
+        (next == lsn).then_some(hash)
+    }
+
     /// What was found.
     pub fn report(&self) -> &Report {
         &self.report
@@ -156,33 +177,72 @@ impl Recovery {
 
 /// The segment size that the lowest segment's header states, if there is one that can be read. If it cannot, opening
 /// says why.
-fn stored_segment_size(dir: &Path) -> Option<u64> {
-    let paths = fs::read_dir(dir).ok()?.filter_map(|entry| entry.ok().map(|entry| entry.path()));
-    let (_, lowest) = paths.filter_map(|path| Some((segment::number_in(&path)?, path))).min()?;
+fn stored_segment_size(storage: &dyn Storage, dir: &Path) -> Option<u64> {
+    let (_, lowest) = lowest_path(storage, dir).ok()??;
     let mut header = [0; SEGMENT_HEADER_SIZE as usize];
-    File::open(lowest).and_then(|mut file| file.read_exact(&mut header)).ok()?;
+    let file = storage.open(&lowest, Access::Read).ok()?;
+    file.read_exact_at(&mut header, 0).ok()?;
     Prepared::decode(&header).ok().map(|prepared| prepared.segment_size)
 }
 
+/// The number and path of the lowest segment, if there is one.
+fn lowest_path(storage: &dyn Storage, dir: &Path) -> io::Result<Option<(u64, PathBuf)>> {
+    let paths = storage.list(dir)?.into_iter();
+    Ok(paths.filter_map(|path| Some((segment::number_in(&path)?, path))).min())
+}
+
+/// The number of the lowest segment that is in the folder now, if that can be seen.
+pub(crate) fn lowest_number(storage: &dyn Storage, dir: &Path) -> Option<u64> {
+    lowest_path(storage, dir).ok()?.map(|(number, _)| number)
+}
+
+/// Whose log it is, and whether it is the one that is expected.
+fn identify(config: &LogConfig, found: &BTreeMap<u64, Found>) -> Result<u128, OpenError> {
+    let found = found.values().next().map(|lowest| lowest.prepared.log_id);
+    match (found, config.expected_log_id) {
+        (Some(found), Some(expected)) if found != expected => {
+            Err(OpenError::OtherLog { dir: config.dir.clone(), found, expected })
+        }
+        (Some(id), _) | (None, Some(id)) => Ok(id),
+        (None, None) => config.storage.fresh_id().map_err(io_error("making an id for", &config.dir)),
+    }
+}
+
+/// Whether the log reaches back to where the caller needs it from.
+fn reaches_back(config: &LogConfig, geometry: Geometry, first: u64) -> Result<(), OpenError> {
+    let begin = Lsn::new(geometry.start(first));
+    match config.replay_from {
+        Some(needed) if needed < begin => {
+            let path = segment::path(&config.dir, geometry.segment(needed.get()));
+            Err(OpenError::Beginning { path, begin, needed })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Reads all segment files' headers. Syncs first: what is read is to be what stays.
-fn find(dir: &Path, geometry: Geometry) -> Result<BTreeMap<u64, Found>, OpenError> {
+fn find(storage: &dyn Storage, dir: &Path, geometry: Geometry) -> Result<BTreeMap<u64, Found>, OpenError> {
     let mut found = BTreeMap::new();
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
+    let paths = match storage.list(dir) {
+        Ok(paths) => paths,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
         Err(error) => return Err(io_error("reading folder", dir)(error)),
     };
-    for entry in entries {
-        let path = entry.map_err(io_error("reading folder", dir))?.path();
-        let Some(number) = segment::number_in(&path) else { continue };
-        let file = File::open(&path).map_err(io_error("opening", &path))?;
+    for path in paths {
+        let Some(number) = segment::number_in(&path) else {
+            if segment::is_temporary(&path) {
+                continue;
+            }
+            return Err(OpenError::Unknown { path });
+        };
+        let file = storage.open(&path, Access::Read).map_err(io_error("opening", &path))?;
         file.sync_all().map_err(io_error("syncing", &path))?;
         // After a sync that failed the kernel may hold pages for clean that never reached the disk, and this sync says
-        // nothing of them: what is read below is to come from the disk. Advice only, hence best effort.
-        let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
-        found.insert(number, read_header(path, &file, number, geometry)?);
+        // nothing of them: what is read below is to come from the disk.
+        file.forget_cached();
+        found.insert(number, read_header(path, &*file, number, geometry)?);
     }
-    segment::sync_dir(dir).map_err(io_error("syncing folder", dir))?;
+    storage.sync_dir(dir).map_err(io_error("syncing folder", dir))?;
     let log_id = found.values().next().map(|lowest| lowest.prepared.log_id);
     for segment in found.values() {
         if let Some(expected) = log_id.filter(|expected| segment.prepared.log_id != *expected) {
@@ -197,26 +257,23 @@ fn find(dir: &Path, geometry: Geometry) -> Result<BTreeMap<u64, Found>, OpenErro
 }
 
 /// The lowest segment of a log, its number, and the size of segments that it states. `None` when there is none.
-pub(crate) fn lowest(dir: &Path) -> Result<Option<(u64, Geometry, Found)>, OpenError> {
-    let Some(segment_size) = stored_segment_size(dir) else { return Ok(None) };
+pub(crate) fn lowest(storage: &dyn Storage, dir: &Path) -> Result<Option<(u64, Geometry, Found)>, OpenError> {
+    let Some(segment_size) = stored_segment_size(storage, dir) else { return Ok(None) };
     let geometry = LogConfig { segment_size, ..LogConfig::new(dir) }.check()?;
-    let paths = fs::read_dir(dir).map_err(io_error("reading folder", dir))?;
-    let paths = paths.filter_map(|entry| entry.ok().map(|entry| entry.path()));
-    let Some((number, path)) = paths.filter_map(|path| Some((segment::number_in(&path)?, path))).min() else {
-        return Ok(None);
-    };
-    let file = File::open(&path).map_err(io_error("opening", &path))?;
-    Ok(Some((number, geometry, read_header(path, &file, number, geometry)?)))
+    let lowest = lowest_path(storage, dir).map_err(io_error("reading folder", dir))?;
+    let Some((number, path)) = lowest else { return Ok(None) };
+    let file = storage.open(&path, Access::Read).map_err(io_error("opening", &path))?;
+    Ok(Some((number, geometry, read_header(path, &*file, number, geometry)?)))
 }
 
 /// Reads and checks a segment's header.
 pub(crate) fn read_header(
     path: PathBuf,
-    file: &File,
+    file: &dyn StorageFile,
     number: u64,
     geometry: Geometry,
 ) -> Result<Found, OpenError> {
-    let size = file.metadata().map_err(io_error("reading", &path))?.len();
+    let size = file.len().map_err(io_error("reading", &path))?;
     if size < SEGMENT_HEADER_SIZE {
         return Err(OpenError::WrongSize { path, found: size, expected: geometry.segment_size() });
     }
@@ -265,7 +322,12 @@ pub(crate) fn begin(
 }
 
 /// Walks until no valid record follows, and says why.
-fn walk(walker: &mut Walker, found: &BTreeMap<u64, Found>, geometry: Geometry) -> Result<Flaw, OpenError> {
+fn walk(
+    storage: &dyn Storage,
+    walker: &mut Walker,
+    found: &BTreeMap<u64, Found>,
+    geometry: Geometry,
+) -> Result<Flaw, OpenError> {
     let mut buffer = Vec::new();
     loop {
         let Some(segment) = found.get(&geometry.segment(walker.next)) else { return Ok(Flaw::Unused) };
@@ -274,7 +336,7 @@ fn walk(walker: &mut Walker, found: &BTreeMap<u64, Found>, geometry: Geometry) -
         if active != expected {
             return Err(OpenError::SegmentOrder { path: segment.path.clone() });
         }
-        read_all(segment, &mut buffer)?;
+        read_all(storage, segment, &mut buffer)?;
         if let Walk::Bad(flaw) = walker.walk(&buffer) {
             return Ok(flaw);
         }
@@ -296,7 +358,7 @@ fn judge(
     let mut bytes = 0;
     let mut buffer = Vec::new();
     for (other, segment) in found.range(number..) {
-        read_all(segment, &mut buffer)?;
+        read_all(&*config.storage, segment, &mut buffer)?;
         let from = if *other == number { bad } else { geometry.first(*other) };
         let remains = search(geometry, crc_seed(log_id), walker.epoch, &buffer, from);
         if let Some(active) = segment.active {
@@ -324,18 +386,11 @@ fn judge(
 }
 
 /// Reads a segment into `buffer`: through the file and not a map, so that a read error is an error.
-fn read_all(segment: &Found, buffer: &mut Vec<u8>) -> Result<(), OpenError> {
+fn read_all(storage: &dyn Storage, segment: &Found, buffer: &mut Vec<u8>) -> Result<(), OpenError> {
     buffer.resize(segment.prepared.segment_size as usize, 0);
-    let read = File::open(&segment.path).and_then(|file| file.read_exact_at(buffer, 0));
+    let file = storage.open(&segment.path, Access::Read);
+    let read = file.and_then(|file| file.read_exact_at(buffer, 0));
     read.map_err(io_error("reading", &segment.path))
-}
-
-fn random_id() -> Result<u128, OpenError> {
-    const SOURCE: &str = "/dev/urandom";
-    let mut bytes = [0; 16];
-    let read = File::open(SOURCE).and_then(|mut file| file.read_exact(&mut bytes));
-    read.map_err(io_error("reading", Path::new(SOURCE)))?;
-    Ok(u128::from_le_bytes(bytes))
 }
 
 pub(crate) fn io_error<'a>(doing: &'static str, path: &'a Path) -> impl Fn(io::Error) -> OpenError + 'a {

@@ -17,10 +17,9 @@ use crate::config::Backend;
 use crate::geometry::{Geometry, SEGMENT_HEADER_SIZE};
 use crate::map::{WORD_SIZE, WriteMap};
 use crate::record::{u32_at, u64_at};
+use crate::storage::StorageFile;
 use std::{
-    fs::File,
     io,
-    os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 
@@ -160,7 +159,7 @@ pub(crate) fn is_untouched(header: &[u8]) -> bool {
 pub(crate) struct Segment {
     pub(crate) prepared: Prepared,
     pub(crate) map: WriteMap,
-    pub(crate) file: File,
+    pub(crate) file: Box<dyn StorageFile>,
     pub(crate) path: PathBuf,
     backend: Backend,
 }
@@ -173,12 +172,12 @@ impl Segment {
     /// the file holds: what is in it already is never read or written again.
     pub(crate) fn new(
         path: PathBuf,
-        file: File,
+        file: Box<dyn StorageFile>,
         prepared: Prepared,
         backend: Backend,
     ) -> io::Result<Segment> {
         let map = match backend {
-            Backend::Map => WriteMap::new(&file, prepared.segment_size)?,
+            Backend::Map => file.map(prepared.segment_size)?,
             Backend::Write => WriteMap::memory(prepared.segment_size)?,
         };
         Ok(Segment { prepared, map, file, path, backend })
@@ -237,11 +236,6 @@ fn number_with(path: &Path, extension: &str) -> Option<u64> {
     let stem = path.file_stem()?.to_str()?;
     let digits = stem.len() == NAME_DIGITS && stem.bytes().all(|byte| byte.is_ascii_digit());
     if digits && path.extension()? == extension { stem.parse().ok() } else { None }
-}
-
-/// Makes a name's coming or going durable.
-pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
 }
 
 /// What a segment must not be further than: one more would overflow positions.

@@ -1,6 +1,6 @@
 //! What the log's threads and its writers share.
 
-use crate::config::Backend;
+use crate::config::{Backend, Planted};
 use crate::geometry::Geometry;
 use crate::segment::Segment;
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
@@ -23,6 +23,7 @@ pub(crate) struct Run {
     pub(crate) epoch: u32,
     pub(crate) streams: u16,
     pub(crate) backend: Backend,
+    pub(crate) planted: Option<Planted>,
 }
 
 pub(crate) struct Shared {

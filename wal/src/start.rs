@@ -5,18 +5,18 @@
 //! much of the zeroing survives; then the start record is written, and only when it is durable do others follow.
 
 use crate::committer::Committer;
-use crate::config::Hooks;
+use crate::config::{Hooks, Planted};
 use crate::log::Log;
 use crate::preparer::{PrepareError, Preparer};
 use crate::record::{Kind, STREAM_ALL, STREAM_LOG, crc_seed, start_payload};
 use crate::segment::{self, Prepared, Segment};
 use crate::shared::{Run, Shared};
+use crate::steps::LogSteps;
+use crate::storage::Access;
 use crate::writer::{Appender, Writer};
 use crate::{Recovery, StartError};
 use std::{
-    fs::{self, OpenOptions},
     io,
-    os::unix::fs::FileExt,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::Arc,
@@ -34,10 +34,27 @@ impl Recovery {
     ///
     /// # Errors
     /// [`StartError::NoSpace`] says how much is needed. After any error the log can be opened and started again.
-    pub fn start(mut self, hooks: Hooks) -> Result<(Log, Vec<Writer>), StartError> {
+    pub fn start(self, hooks: Hooks) -> Result<(Log, Vec<Writer>), StartError> {
+        let dir = self.config.dir.clone();
+        let (ready, writers) = self.make_ready(hooks)?;
+        Ok((set_off(&dir, ready)?, writers))
+    }
+
+    /// Starts the log without threads: the caller makes its steps, one after the other, so that the same calls give
+    /// the same log, call by call. For simulations.
+    ///
+    /// # Errors
+    /// As for [`Recovery::start`].
+    pub fn start_stepped(self, hooks: Hooks) -> Result<(LogSteps, Vec<Writer>), StartError> {
+        let (ready, writers) = self.make_ready(hooks)?;
+        Ok((LogSteps::new(ready), writers))
+    }
+
+    /// Makes the log ready: cut, prepared, its new epoch begun.
+    fn make_ready(mut self, hooks: Hooks) -> Result<(Ready, Vec<Writer>), StartError> {
         self.maps.clear();
         let dir = self.config.dir.clone();
-        make_dir(&dir)?;
+        self.config.storage.make_dir(&dir).map_err(io_error("making folder", &dir))?;
         self.remove_unused()?;
         if self.end_active {
             self.zero_tail()?;
@@ -50,27 +67,34 @@ impl Recovery {
             epoch: self.epoch + 1,
             streams: self.config.streams,
             backend: self.config.backend,
+            planted: self.config.planted,
         };
         let shared = Arc::new(Shared::new(run, self.end, self.config.reserve_bytes, on_poison));
         if self.end_active {
             shared.add(self.open_last()?);
         }
         let ready_segments = u64::from(self.config.ready_segments);
-        let preparer =
-            Preparer { shared: Arc::clone(&shared), dir: dir.clone(), ready_segments, first: self.first };
+        let mut preparer = Preparer {
+            shared: Arc::clone(&shared),
+            storage: Arc::clone(&self.config.storage),
+            dir: dir.clone(),
+            ready_segments,
+            first: self.first,
+            spares: Vec::new(),
+        };
         while preparer.is_wanting() {
             preparer.prepare_next().map_err(|error| start_error(&dir, &preparer, error))?;
         }
-        self.set_off(&shared, preparer, on_durable)
+        self.begin_epoch(&shared, preparer, on_durable)
     }
 
-    /// Writes the start record, makes it durable, and sets the threads off.
-    fn set_off(
+    /// Writes the start record and makes it durable.
+    fn begin_epoch(
         &self,
         shared: &Arc<Shared>,
         preparer: Preparer,
         on_durable: Box<dyn FnMut(crate::Lsn) + Send>,
-    ) -> Result<(Log, Vec<Writer>), StartError> {
+    ) -> Result<(Ready, Vec<Writer>), StartError> {
         let dir = &self.config.dir;
         let current = shared.segment(self.geometry.segment(self.end)).expect("the last segment is ready");
         let mut start = Appender::new(Arc::clone(shared), STREAM_LOG, self.hash, Arc::clone(&current));
@@ -88,35 +112,7 @@ impl Recovery {
         let appender = |stream| Appender::of_stream(Arc::clone(shared), stream, base, Arc::clone(&current));
         let writers = streams.map(|stream| Writer::new(appender(stream))).collect();
         let marks = appender(STREAM_LOG);
-        let committing = spawn(
-            shared,
-            "wal-committer",
-            |shared| shared.committer.register(),
-            move || committer.run(marks).map_err(|error| error.to_string()),
-        );
-        let preparing = spawn(
-            shared,
-            "wal-preparer",
-            |shared| shared.preparer.register(),
-            move || {
-                preparer.run().map_err(|error| match error {
-                    PrepareError::Io { doing, path, source } => {
-                        format!("{doing} {} failed: {source}", path.display())
-                    }
-                    other => format!("{other:?}"),
-                })
-            },
-        );
-        // A thread that did not start leaves the other to the log's drop.
-        let (committing, preparing) = match (committing, preparing) {
-            (Ok(committing), Ok(preparing)) => (committing, preparing),
-            (Ok(only), Err(error)) | (Err(error), Ok(only)) => {
-                drop(Log::new(Arc::clone(shared), vec![only]));
-                return Err(io_error("starting a thread for", dir)(error));
-            }
-            (Err(error), Err(_)) => return Err(io_error("starting a thread for", dir)(error)),
-        };
-        Ok((Log::new(Arc::clone(shared), vec![committing, preparing]), writers))
+        Ok((Ready { shared: Arc::clone(shared), committer, marks, preparer }, writers))
     }
 
     /// Removes what was being prepared, and the segments after the last one in use, from the highest on.
@@ -124,8 +120,8 @@ impl Recovery {
         let dir = &self.config.dir;
         let keep_to = self.geometry.segment(self.end);
         let mut unused = Vec::new();
-        for entry in fs::read_dir(dir).map_err(io_error("reading folder", dir))? {
-            let path = entry.map_err(io_error("reading folder", dir))?.path();
+        let storage = &self.config.storage;
+        for path in storage.list(dir).map_err(io_error("reading folder", dir))? {
             let number = segment::number_in(&path);
             let beyond = number.is_some_and(|n| n > keep_to || (n == keep_to && !self.end_active));
             if beyond || segment::is_temporary(&path) {
@@ -134,19 +130,20 @@ impl Recovery {
         }
         unused.sort();
         for path in unused.iter().rev() {
-            fs::remove_file(path).map_err(io_error("removing", path))?;
+            storage.remove(path).map_err(io_error("removing", path))?;
         }
-        segment::sync_dir(dir).map_err(io_error("syncing folder", dir))
+        storage.sync_dir(dir).map_err(io_error("syncing folder", dir))
     }
 
     /// Zeroes the last segment from the end of the log on, so that no bytes of this epoch are left to be taken
     /// for a later one's, and makes that durable.
     fn zero_tail(&self) -> Result<(), StartError> {
-        if self.report.cut.is_none() {
+        let left = matches!(self.config.planted, Some(Planted::TailNotZeroed | Planted::EpochIgnored));
+        if self.report.cut.is_none() || left {
             return Ok(());
         }
         let path = segment::path(&self.config.dir, self.geometry.segment(self.end));
-        let file = OpenOptions::new().write(true).open(&path).map_err(io_error("opening", &path))?;
+        let file = self.config.storage.open(&path, Access::Write).map_err(io_error("opening", &path))?;
         let zeros = vec![0; ZEROS_CHUNK];
         let mut offset = self.geometry.offset(self.end);
         while offset < self.geometry.segment_size() {
@@ -160,23 +157,45 @@ impl Recovery {
     fn open_last(&self) -> Result<Segment, StartError> {
         let number = self.geometry.segment(self.end);
         let path = segment::path(&self.config.dir, number);
-        let file =
-            OpenOptions::new().read(true).write(true).open(&path).map_err(io_error("opening", &path))?;
+        let file = self.config.storage.open(&path, Access::Write).map_err(io_error("opening", &path))?;
         let prepared = Prepared { log_id: self.log_id, number, segment_size: self.geometry.segment_size() };
         Segment::new(path.clone(), file, prepared, self.config.backend).map_err(io_error("mapping", &path))
     }
 }
 
-/// Makes the log's folder, durably, when it is not there.
-fn make_dir(dir: &Path) -> Result<(), StartError> {
-    if dir.is_dir() {
-        return Ok(());
-    }
-    fs::create_dir_all(dir).map_err(io_error("making folder", dir))?;
-    match dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        Some(parent) => segment::sync_dir(parent).map_err(io_error("syncing folder", parent)),
-        None => Ok(()),
-    }
+/// A log whose epoch has begun, before anything moves it.
+pub(crate) struct Ready {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) committer: Committer,
+    pub(crate) marks: Appender,
+    pub(crate) preparer: Preparer,
+}
+
+/// Sets the threads off.
+fn set_off(dir: &Path, ready: Ready) -> Result<Log, StartError> {
+    let Ready { shared, committer, marks, preparer } = ready;
+    let committing = spawn(
+        &shared,
+        "wal-committer",
+        |shared| shared.committer.register(),
+        move || committer.run(marks).map_err(|error| error.to_string()),
+    );
+    let preparing = spawn(
+        &shared,
+        "wal-preparer",
+        |shared| shared.preparer.register(),
+        move || preparer.run().map_err(|error| error.reason()),
+    );
+    // A thread that did not start leaves the other to the log's drop.
+    let (committing, preparing) = match (committing, preparing) {
+        (Ok(committing), Ok(preparing)) => (committing, preparing),
+        (Ok(only), Err(error)) | (Err(error), Ok(only)) => {
+            drop(Log::new(shared, vec![only]));
+            return Err(io_error("starting a thread for", dir)(error));
+        }
+        (Err(error), Err(_)) => return Err(io_error("starting a thread for", dir)(error)),
+    };
+    Ok(Log::new(shared, vec![committing, preparing]))
 }
 
 /// Runs one of the log's threads; its failure, or its panic, poisons the log.
@@ -223,19 +242,18 @@ mod tests {
     use super::*;
     use crate::config::Backend;
     use crate::geometry::{Geometry, SEGMENT_SIZE_MIN};
-    use crate::{AdmitError, Lsn};
-    use std::fs::File;
+    use crate::{AdmitError, Call, Failure, Lsn, SimDisk, Storage};
     use std::sync::Mutex;
     use std::sync::atomic::Ordering;
 
-    /// A segment whose file cannot be synced: `fdatasync` of /dev/null is an error (EINVAL).
+    /// A segment whose file cannot be synced.
     fn unsyncable(number: u64) -> Segment {
-        let file = tempfile::tempfile().unwrap();
+        let disk = SimDisk::new(number);
+        let file = disk.open("/broken".as_ref(), Access::Create).unwrap();
         file.set_len(SEGMENT_SIZE_MIN).unwrap();
+        disk.fail(Call::Sync, 1, Failure::Io);
         let prepared = Prepared { log_id: 1, number, segment_size: SEGMENT_SIZE_MIN };
-        let mut segment = Segment::new("broken".into(), file, prepared, Backend::Map).unwrap();
-        segment.file = File::open("/dev/null").unwrap();
-        segment
+        Segment::new("broken".into(), file, prepared, Backend::Map).unwrap()
     }
 
     #[test]
@@ -247,7 +265,8 @@ mod tests {
             let told = Arc::clone(&told);
             Box::new(move |reason: &str| told.lock().unwrap().push(reason.to_owned()))
         };
-        let run = Run { geometry, log_id: 1, seed: 0, epoch: 1, streams: 1, backend: Backend::Map };
+        let run =
+            Run { geometry, log_id: 1, seed: 0, epoch: 1, streams: 1, backend: Backend::Map, planted: None };
         let shared = Arc::new(Shared::new(run, first, 0, on_poison));
         shared.add(unsyncable(0));
         shared.add(unsyncable(1));

@@ -23,6 +23,8 @@ pub(crate) struct Walker {
     pub(crate) records: u64,
     pub(crate) payload_bytes: u64,
     pub(crate) clean_stop: bool,
+    /// See [`crate::config::Planted::EpochIgnored`].
+    pub(crate) epoch_ignored: bool,
 }
 
 /// How the walk through a segment ended.
@@ -48,6 +50,7 @@ impl Walker {
             records: 0,
             payload_bytes: 0,
             clean_stop: false,
+            epoch_ignored: false,
         }
     }
 
@@ -80,7 +83,7 @@ impl Walker {
         let payload = header.payload(bytes);
         if header.kind == Kind::Start {
             self.check_start(&header, payload)?;
-        } else {
+        } else if !self.epoch_ignored {
             if header.epoch != self.epoch {
                 return Err(Flaw::Epoch);
             }

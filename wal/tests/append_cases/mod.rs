@@ -6,7 +6,7 @@ use std::sync::{
     Arc, Mutex,
     atomic::{AtomicU64, Ordering},
 };
-use suanpan_wal::{AdmitError, Hooks, LogConfig, LogState, Lsn, Recovery, STREAM_ALL, StopError};
+use suanpan_wal::{AdmitError, Hooks, LogConfig, LogState, Lsn, OpenError, Recovery, STREAM_ALL, StopError};
 
 #[test]
 fn what_is_appended_comes_back() {
@@ -151,6 +151,8 @@ fn released_segments_go_and_the_rest_still_opens() {
     wait(|| !lowest(first - 1).exists());
     assert!(lowest(first).exists());
     log.stop().unwrap();
+    assert!(matches!(Recovery::open(config.clone()), Err(OpenError::Beginning { .. })));
+    let config = LogConfig { replay_from: Some(keep), ..config };
     let recovery = Recovery::open(LogConfig { proven: keep, ..config.clone() }).unwrap();
     assert_eq!(recovery.begin().get(), first * SEGMENT_SIZE);
     assert_eq!(recovery.records(keep).map(|record| record.end_lsn).collect::<Vec<_>>(), ends[201..]);
