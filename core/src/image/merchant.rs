@@ -6,10 +6,9 @@ use crate::journal::{BLOCK_GROUPS, Journal, Link, Mark, PLACE_MAX, POSTING};
 use crate::merchant::{Balances, Merchant, OrderTerms};
 use crate::movement::Movement;
 use crate::{
-    BALANCE_MAX, Date, DiscountRefund, FeeRefund, MerchantAccount, MerchantId, MerchantTerms, MovementKind,
-    MovementState, RefundFunding,
+    BALANCE_MAX, ChannelId, Date, DiscountRefund, FeeRefund, MerchantAccount, MerchantId, MerchantTerms,
+    MovementKind, MovementState, RefundFunding,
 };
-use crate::{ChannelId, Ledger};
 
 /// Counts of payments, groups and entries are below it, so that adding to them never overflows.
 const COUNT_MAX: u64 = 1 << 62;
@@ -126,14 +125,13 @@ fn read_version(reader: &mut Reader<'_, '_>) -> Read<OrderTerms> {
     Ok(terms)
 }
 
-pub(super) fn write_movement(ledger: &Ledger, movement: &Movement, writer: &mut Writer<'_>) {
+pub(super) fn write_movement(movement: &Movement, writer: &mut Writer<'_>) {
     let flag = |set: bool, flag: u8| if set { flag } else { 0 };
     let state = movement.kind as u8
         | (movement.state as u8 * STATE)
         | flag(movement.contradicted, CONTRADICTED)
         | flag(movement.channel.is_some(), CHANNEL)
         | flag(movement.to.is_some(), TO);
-    debug_assert!(movement.merchant < ledger.merchants.len());
     writer.int(movement.merchant.into()).byte(state).number(&movement.number).int(movement.amount);
     writer.signed(movement.date.0.into());
     if let Some(channel) = movement.channel {

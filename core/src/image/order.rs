@@ -589,11 +589,11 @@ impl Ledger {
     }
 
     /// Takes an order that is elsewhere until now into this ledger, with all that belongs to it. It is in no list of
-    /// entries by that: those are the merchant's, and stayed.
+    /// entries by that: those are the merchant's, and stayed. Gives its place, which holds until it is taken out.
     ///
     /// # Errors
     /// When its merchant is not here, when one of its numbers is, or when it does not fit; nothing was changed.
-    pub fn install(&mut self, image: OrderImage) -> Result<(), ImageError> {
+    pub fn install(&mut self, image: OrderImage) -> Result<u32, ImageError> {
         let id = image.merchant;
         let merchant_at = self.find_merchant(id).ok_or(ImageError::UnknownMerchant(id))?;
         image.fits(&self.merchants[merchant_at], self.date, self.channels.terms.len())?;
@@ -604,24 +604,24 @@ impl Ledger {
         let at = self.place(merchant_at, image, |kind, at| places.push((kind, at)))?;
         self.before_order.set(at, Link::END);
         self.order_index.insert(hash, at);
-        for (kind, at) in places {
+        for (kind, of_kin) in places {
             match kind {
                 Placed::Refund => {
-                    self.refund_index.insert(self.hash.number(id, &self.refunds[at].refund_no), at);
+                    self.refund_index.insert(self.hash.number(id, &self.refunds[of_kin].refund_no), of_kin);
                 }
                 Placed::Void => {
-                    self.void_index.insert(self.hash.number(id, &self.voids[at].void_no), at);
+                    self.void_index.insert(self.hash.number(id, &self.voids[of_kin].void_no), of_kin);
                 }
                 Placed::Split => {
-                    self.split_index.insert(self.hash.number(id, &self.splits[at].split_no), at);
+                    self.split_index.insert(self.hash.number(id, &self.splits[of_kin].split_no), of_kin);
                 }
                 Placed::Return => {
-                    let hash = self.hash.number(id, &self.split_returns[at].asked.return_no);
-                    self.split_return_index.insert(hash, at);
+                    let hash = self.hash.number(id, &self.split_returns[of_kin].asked.return_no);
+                    self.split_return_index.insert(hash, of_kin);
                 }
             }
         }
-        Ok(())
+        Ok(at)
     }
 
     /// None of its numbers is there.

@@ -43,7 +43,7 @@ fn write_ledger(ledger: &Ledger, skip: &dyn Fn(u32) -> bool, emit: &mut dyn FnMu
         write_merchant(merchant, &mut Writer(blocks.item(MERCHANT)));
     }
     for (_, movement) in ledger.movements.entries() {
-        write_movement(ledger, movement, &mut Writer(blocks.item(MOVEMENT)));
+        write_movement(movement, &mut Writer(blocks.item(MOVEMENT)));
     }
     let places = Places {
         orders: Numbered::new(&ledger.orders, skip),
