@@ -19,13 +19,13 @@ use crate::codec::{CodecError, Reader, Writer};
 use crate::{Account, Currency, Date, Entry, EntryView, Ledger, Number, Subject, Voucher};
 
 /// A place that is a posting's, not an order's.
-const POSTING: u32 = 1 << 31;
+pub(crate) const POSTING: u32 = 1 << 31;
 /// The last place that an order or a posting may have.
 pub(crate) const PLACE_MAX: u32 = POSTING - 2;
 const _: () = assert!(NOWHERE == (PLACE_MAX + 1) | POSTING, "no posting looks like nowhere");
 
 /// The most groups of a block.
-const BLOCK_GROUPS: u64 = 256;
+pub(crate) const BLOCK_GROUPS: u64 = 256;
 
 /// One group of a merchant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,7 +49,7 @@ impl Booked {
 
 /// A group in a chain, or its end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Link(u32);
+pub(crate) struct Link(pub(crate) u32);
 
 impl Link {
     /// Before the first group.
@@ -246,7 +246,7 @@ pub(crate) fn read_posting(bytes: &[u8], currency: Currency) -> Posting {
     }
 }
 
-fn try_read_posting(mut bytes: &[u8], currency: Currency) -> Result<Posting, CodecError> {
+pub(crate) fn try_read_posting(mut bytes: &[u8], currency: Currency) -> Result<Posting, CodecError> {
     let mut reader = Reader(&mut bytes);
     let flags = reader.byte()?;
     let mut numbers = [None; 3];

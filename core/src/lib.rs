@@ -31,7 +31,7 @@ mod date;
 mod digest;
 mod entry;
 mod event;
-
+mod image;
 mod index;
 mod journal;
 mod ledger;
@@ -69,7 +69,7 @@ pub use command::{
 pub use date::{Date, Timestamp};
 pub use entry::{Entry, EntrySink, Subject, Voucher};
 pub use event::{Event, EventKind};
-
+pub use image::{ImageError, Kin, OrderImage, Restore, read_order, write_image};
 pub use ledger::{Applied, Key, Ledger, Memory};
 pub use merchant::{
     Cycle, DiscountRefund, Limits, MerchantId, MerchantStatus, MerchantTerms, RefundFunding, SettlementMode,

@@ -14,31 +14,31 @@ use crate::{
 /// A split as a ledger keeps it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct StoredSplit {
-    split_no: Number,
+    pub(crate) split_no: Number,
     /// Place of the order.
-    order: u32,
-    finish: bool,
+    pub(crate) order: u32,
+    pub(crate) finish: bool,
     /// The date it was booked on.
-    date: Date,
-    parts: Box<[SplitPart]>,
+    pub(crate) date: Date,
+    pub(crate) parts: Box<[SplitPart]>,
 }
 
 /// One receiver's part of a split.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct SplitPart {
-    receiver: MerchantId,
-    amount: u64,
-    returned: u64,
+pub(crate) struct SplitPart {
+    pub(crate) receiver: MerchantId,
+    pub(crate) amount: u64,
+    pub(crate) returned: u64,
 }
 
 /// A split return as a ledger keeps it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct StoredSplitReturn {
-    asked: SplitReturn,
+    pub(crate) asked: SplitReturn,
     /// Place of the merchant.
-    merchant: u32,
+    pub(crate) merchant: u32,
     /// The date it was booked on.
-    date: Date,
+    pub(crate) date: Date,
 }
 
 impl Record for StoredSplit {

@@ -18,7 +18,7 @@ pub(crate) struct StoredVoid {
     pub(crate) order: u32,
     pub(crate) state: VoidState,
     /// A result contradicted its final one.
-    contradicted: bool,
+    pub(crate) contradicted: bool,
 }
 
 impl Record for StoredVoid {

@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary takes its part of it")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+pub mod images;
 mod shards;
 mod views;
 
@@ -39,7 +40,7 @@ pub struct Pair {
     log: Vec<(i64, Vec<u8>)>,
     /// From entries alone.
     balances: BTreeMap<(Currency, Account), i128>,
-    done: Vec<Command>,
+    pub done: Vec<Command>,
     /// How often each answer was given.
     pub reached: BTreeMap<String, u32>,
 }
