@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use suanpan_core::Date;
 use suanpan_wal::{Backend, Files, LogConfig, Storage};
@@ -42,6 +43,14 @@ pub struct EngineConfig {
     pub reserve_bytes: u64,
     /// How records get to the log's files; may change from start to start.
     pub backend: Backend,
+    /// A snapshot is taken when the log has grown by so many bytes since the last; `None`: never for that.
+    pub snapshot_log_bytes: Option<u64>,
+    /// A snapshot is taken after so long, if anything happened; `None`: never for that.
+    pub snapshot_every: Option<Duration>,
+    /// Days after which orders that are done with leave memory for the cold store, with the next snapshot.
+    pub hot_days: u16,
+    /// Orders that all shards together keep in memory; at that many, new ones are `overloaded`.
+    pub orders_in_memory_max: u64,
     /// For development: the folder remembers where the clock was stopped. Never where real money is.
     pub dev_clock: bool,
     /// A mistake that is made on purpose, so that tests can see that it would be found. Never set but by them.
@@ -78,6 +87,10 @@ impl EngineConfig {
             outstanding_requests_max: 256 * 1_024,
             reserve_bytes: 256 << 20,
             backend: LogConfig::new("").backend,
+            snapshot_log_bytes: Some(1 << 30),
+            snapshot_every: Some(Duration::from_secs(15 * 60)),
+            hot_days: 7,
+            orders_in_memory_max: u64::MAX,
             dev_clock: false,
             planted: None,
         }
@@ -116,6 +129,9 @@ impl EngineConfig {
             return refuse("shards", "1 to 64", self.shards.to_string());
         }
         self.check_segments(self.segment_bytes)?;
+        if self.hot_days == 0 {
+            return refuse("hot_days", "at least 1", "0".to_owned());
+        }
         if self.queue_batches == 0 {
             return refuse("queue_batches", "at least 1", self.queue_batches.to_string());
         }

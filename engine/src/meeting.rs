@@ -11,7 +11,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
-use suanpan_core::{Command, Currency, Date, MerchantId, RawTotals, Reply, SweepItem, Timestamp};
+use suanpan_core::{Command, Currency, Date, MerchantId, RawTotals, Reply, Snapshot, SweepItem, Timestamp};
 use suanpan_wal::{Lsn, host};
 
 use crate::tally::Voice;
@@ -26,6 +26,8 @@ pub(crate) struct Agenda {
     pub(crate) owners: Vec<(MerchantId, Currency)>,
     /// Whether each shard is to say its part of the trial balance.
     pub(crate) totals: bool,
+    /// Whether each shard is to give an image of its books.
+    pub(crate) snapshot: bool,
 }
 
 /// What a shard gets through its slot.
@@ -46,6 +48,7 @@ pub(crate) struct Arrival {
     /// Of each owner of the agenda.
     pub(crate) accruals: Vec<i128>,
     pub(crate) totals: Option<RawTotals>,
+    pub(crate) snapshot: Option<Snapshot>,
 }
 
 /// What a shard is told while it stands.
