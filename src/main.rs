@@ -11,6 +11,7 @@ mod scenario;
 mod serve;
 mod settings;
 mod simulate;
+mod snapshot;
 mod spawned;
 
 use std::process::ExitCode;
@@ -36,6 +37,8 @@ enum Command {
     Load(load::Load),
     /// Look at the log in a data folder without starting it.
     Log(log::Log),
+    /// Take a snapshot now, or check those that are there.
+    Snapshot(snapshot::Snapshot),
     /// Play scenario files, and say where an answer differs.
     Scenario(scenario::Scenario),
     /// Run a whole server on a simulated disk, clock and scheduler, and tell its story.
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Load(load) => load.run().map_err(|error| error.to_string()),
         // What it finds is told by its exit code, too.
         Command::Log(log) => return log.run(),
+        Command::Snapshot(snapshot) => snapshot.run().map_err(|error| error.to_string()),
         Command::Scenario(scenario) => scenario.run().map_err(|error| error.to_string()),
         Command::Simulate(simulate) => simulate.run(),
     };
