@@ -11,7 +11,7 @@ use std::sync::Arc;
 use suanpan_core::{
     BALANCE_MAX, Command, Currency, MerchantId, RawTotals, Receipt, Rejection, Reply, SweepItem, Timestamp,
 };
-use suanpan_wal::{AdmitError, LogHandle, LogState, Lsn, Writer};
+use suanpan_wal::{AdmitError, LogHandle, Lsn, Writer};
 
 use crate::clock::Clock;
 use crate::config::RECORD_BYTES_MIN;
@@ -213,22 +213,9 @@ impl Chair {
             completed.as_of = until;
         }
         let mut waiting = Waiting { until, batches };
-        if self.log.durable() >= until {
-            return self.gate.release(waiting);
-        }
-        while let Err(back) = self.gate.push(waiting) {
+        while let Err(back) = self.gate.hand_over(waiting, &self.log) {
             waiting = back;
-            if self.log.state() == LogState::Poisoned {
-                self.gate.release_unknown(waiting);
-                break;
-            }
-            self.log.wake();
             std::thread::yield_now();
-        }
-        self.log.wake();
-        // The committer may have failed, and answered all it saw, before this came in.
-        if self.log.state() == LogState::Poisoned {
-            self.gate.fail();
         }
     }
 }

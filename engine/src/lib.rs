@@ -38,6 +38,7 @@ mod queue;
 mod replay;
 mod run;
 mod shard;
+mod sync;
 mod tally;
 
 pub use batch::{BATCH_REQUESTS_MAX, BATCH_TOGETHER_MAX, Batch, Caller, Completed, Refused};

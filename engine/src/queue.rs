@@ -11,19 +11,23 @@
 //! token behind, so a wake that comes before the park is not lost either.
 //!
 //! Beside the items there is a *slot* for one thing that does not wait behind them: a call to a meeting. A flag says that
-//! it may be full, so that the consumer, which looks between any two pieces of its work, pays one load when it is not.
+//! it is full, so that the consumer, which looks between any two pieces of its work, pays one load when it is not. Before it
+//! sleeps it looks at the flag too, and not into the slot: a call that is there already and not yet said to be would keep
+//! it from sleeping and give it nothing to do.
 //!
-//! Closing has the same shape: the consumer ends when it has seen the queue closed *and then* empty, so a producer
-//! whose item came too late for that sees it closed after its push, and is told ([`Pushed::Late`]): what is inside
-//! then is its own to take out and answer.
+//! Closing has the same shape: the consumer ends when it has seen the queue closed *and then* (behind a fence) empty, so
+//! a producer whose item came too late for that sees it closed after its push, and is told ([`Pushed::Late`]): what is
+//! inside then is its own to take out and answer.
+//!
+//! The fences are all that this needs; nothing depends on the orderings within the ring. All writes of the flag are swaps,
+//! so that each takes its place behind the one before it, as in the log's own waker. `queue/model.rs` checks it.
 
 use std::convert::Infallible;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
-use std::thread::{self, Thread};
 
-use crossbeam_queue::ArrayQueue;
 use crossbeam_utils::CachePadded;
+
+use crate::sync::{ArrayQueue, AtomicBool, Ordering, Thread, current, fence, park};
 
 /// What became of an item that was put in.
 #[derive(Debug, PartialEq, Eq)]
@@ -107,18 +111,19 @@ impl<T, C> Queue<T, C> {
 
     /// Sleeps until there may be an item or a call. False when the queue was closed and is empty: the consumer is done.
     pub(crate) fn wait(&self) -> bool {
-        self.consumer.get_or_init(thread::current);
-        self.asleep.store(true, Ordering::SeqCst);
+        self.consumer.get_or_init(current);
+        self.asleep.swap(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         // Closed first, empty second: see the top of the file.
         let closed = self.is_closed();
-        if self.items.is_empty() && self.slot.is_empty() {
+        fence(Ordering::SeqCst);
+        if self.items.is_empty() && !self.called.load(Ordering::Relaxed) {
             if closed {
                 return false;
             }
-            thread::park();
+            park();
         }
-        self.asleep.store(false, Ordering::Relaxed);
+        self.asleep.swap(false, Ordering::Relaxed);
         true
     }
 
@@ -139,10 +144,14 @@ impl<T, C> Queue<T, C> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, loom))]
+mod model;
+
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use std::sync::Arc;
+    use std::thread;
 
     #[test]
     fn full_and_closed_are_answers() {

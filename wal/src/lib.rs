@@ -53,6 +53,9 @@ mod lock;
 mod log;
 mod lsn;
 mod map;
+#[cfg(loom)]
+#[doc(hidden)]
+pub mod modelled;
 mod preparer;
 mod reader;
 mod record;

@@ -1,4 +1,14 @@
-//! The atomics of the concurrent files, named in one place so that a model checker can take their place.
+//! The atomics, locks and sleep of the concurrent files, named in one place so that a model checker can take their place.
 
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
-pub(crate) use std::thread::{Thread, current, park, park_timeout};
+#[cfg(loom)]
+pub(crate) use crate::modelled::{
+    AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering, Thread, current, fence, park, park_timeout,
+};
+#[cfg(not(loom))]
+pub(crate) use std::{
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicU64, Ordering, fence},
+    },
+    thread::{Thread, current, park, park_timeout},
+};
