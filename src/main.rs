@@ -5,6 +5,7 @@
 
 mod demo;
 mod load;
+mod log;
 mod output;
 mod scenario;
 mod serve;
@@ -33,6 +34,8 @@ enum Command {
     Serve(serve::Serve),
     /// Put a server under load, measure it, and check every answer and every balance.
     Load(load::Load),
+    /// Look at the log in a data folder without starting it.
+    Log(log::Log),
     /// Play scenario files, and say where an answer differs.
     Scenario(scenario::Scenario),
     /// Run a whole server on a simulated disk, clock and scheduler, and tell its story.
@@ -45,6 +48,8 @@ fn main() -> ExitCode {
         Command::Demo(demo) => demo.run().map_err(|error| error.to_string()),
         Command::Serve(serve) => serve.run().map_err(|error| error.to_string()),
         Command::Load(load) => load.run().map_err(|error| error.to_string()),
+        // What it finds is told by its exit code, too.
+        Command::Log(log) => return log.run(),
         Command::Scenario(scenario) => scenario.run().map_err(|error| error.to_string()),
         Command::Simulate(simulate) => simulate.run(),
     };

@@ -94,6 +94,26 @@ impl GroupWriter {
     }
 }
 
+/// What one record of the log says: the commands that one shard decided at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// When they were decided.
+    pub now: Timestamp,
+    /// The accounting date before the first of them.
+    pub date: Date,
+    /// The commands in their order.
+    pub commands: Vec<Command>,
+}
+
+/// Reads the payload of a record, for whoever looks at a log.
+///
+/// # Errors
+/// When it is not what an engine writes.
+pub fn read_group(payload: &[u8]) -> Result<Group, GroupError> {
+    let reader = GroupReader::new(payload)?;
+    Ok(Group { now: reader.now, date: reader.date, commands: reader.collect::<Result<_, _>>()? })
+}
+
 /// A group being read.
 pub(crate) struct GroupReader<'a> {
     pub(crate) now: Timestamp,
@@ -156,6 +176,7 @@ mod tests {
         assert_eq!((reader.now, reader.date), (Timestamp(-5), Date(17_768)));
         let commands: Result<Vec<_>, _> = reader.collect();
         assert_eq!(commands.unwrap(), vec![command.clone(), command]);
+        assert_eq!(read_group(&payload).unwrap().commands.len(), 2);
     }
 
     #[test]

@@ -48,6 +48,6 @@ pub use config::{EngineConfig, SHARDS_MAX};
 pub use engine::{Engine, Health, Recovered};
 pub use error::EngineError;
 pub use follow::{Followed, Follower};
-pub use group::GroupError;
+pub use group::{Group, GroupError, read_group};
 pub use holds::{HOLD_BUCKETS, HoldTimes};
 pub use suanpan_wal::{Backend, Lsn};

@@ -81,7 +81,8 @@ enum Change {
 #[derive(Clone, Debug)]
 struct Traced {
     step: u64,
-    call: Call,
+    /// `None`: power was lost.
+    call: Option<Call>,
     path: PathBuf,
     detail: String,
     failed: bool,
@@ -174,9 +175,9 @@ impl SimDisk {
             let step = state.steps;
             state.note(Traced {
                 step,
-                call: Call::Lock,
-                path: PathBuf::from("/"),
-                detail: format!("POWER LOST, seed {seed}"),
+                call: None,
+                path: PathBuf::new(),
+                detail: format!("power lost, seed {seed}"),
                 failed: false,
             });
         }
@@ -265,13 +266,8 @@ impl SimDisk {
     pub fn trace(&self) -> Vec<String> {
         let line = |traced: &Traced| {
             let failed = if traced.failed { " FAILED" } else { "" };
-            format!(
-                "{:>7} {:?} {} {}{failed}",
-                traced.step,
-                traced.call,
-                traced.path.display(),
-                traced.detail
-            )
+            let call = traced.call.map(|call| format!("{call:?} {} ", traced.path.display()));
+            format!("{:>7} {}{}{failed}", traced.step, call.unwrap_or_default(), traced.detail)
         };
         self.state().trace.iter().map(line).collect()
     }
@@ -292,7 +288,7 @@ impl SimDisk {
         let failure = state.take_fault(call);
         state.note(Traced {
             step,
-            call,
+            call: Some(call),
             path: path.to_owned(),
             detail: detail.to_string(),
             failed: off || failure.is_some(),

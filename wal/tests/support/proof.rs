@@ -34,6 +34,8 @@ pub struct Plan {
     pub actions: u64,
     /// Ways in which power is lost at each call.
     pub ways: u64,
+    /// Many small records of like sizes, so that one lies where one of another epoch lay.
+    pub small: bool,
     pub planted: Option<Planted>,
 }
 
@@ -41,7 +43,8 @@ impl Plan {
     /// What a seed stands for.
     pub fn of(seed: u64, actions: u64, ways: u64) -> Plan {
         let backend = if seed.is_multiple_of(2) { Backend::Write } else { Backend::Map };
-        Plan { seed, backend, streams: 1 + (seed / 2 % 3) as u16, actions, ways, planted: None }
+        let (streams, small) = (1 + (seed / 2 % 3) as u16, seed / 2 % 4 == 3);
+        Plan { seed, backend, streams, actions, ways, small, planted: None }
     }
 
     fn config(&self, disk: &SimDisk, released: Lsn) -> LogConfig {
@@ -79,7 +82,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, other: &Tally) {
+    pub fn add(&mut self, other: &Tally) {
         self.runs += other.runs;
         self.points += other.points;
         self.crashes += other.crashes;
@@ -196,9 +199,10 @@ fn check_hash(plan: &Plan, disk: &SimDisk, found: &Found, history: &[Appended]) 
     Ok(())
 }
 
-/// A payload for a record: often of a size that a record of another epoch had at the same place.
-fn payload(random: &mut Random, record_max: usize) -> Arc<[u8]> {
+/// A payload for a record, often of a size that a record of another epoch had at the same place.
+fn payload(random: &mut Random, record_max: usize, small: bool) -> Arc<[u8]> {
     let len = match random.below(8) {
+        _ if small => 16 + 64 * random.below(4) as usize,
         0 => 1 + random.below(40) as usize,
         1 => record_max - random.below(8) as usize,
         2..5 => 16,
@@ -209,14 +213,30 @@ fn payload(random: &mut Random, record_max: usize) -> Arc<[u8]> {
 }
 
 /// Appends one record if there is room.
-fn append(writers: &mut [Writer], random: &mut Random, history: &mut History) -> Result<(), AdmitError> {
+fn append(
+    plan: &Plan,
+    writers: &mut [Writer],
+    random: &mut Random,
+    history: &mut History,
+) -> Result<(), AdmitError> {
     let which = random.below(writers.len() as u64) as usize;
     let writer = &mut writers[which];
     let permit = writer.admit()?;
-    let payload = payload(random, writer.record_max());
+    let payload = payload(random, writer.record_max(), plan.small);
     let end = writer.append(permit, &payload);
     history.push(Appended { end, stream: writer.stream(), payload });
     Ok(())
+}
+
+/// Whether a log that was stopped in order looks so.
+fn in_order(plan: &Plan, recovery: &Recovery) -> Result<(), String> {
+    let report = recovery.report();
+    // An epoch that is ignored has to be noticed by what is served.
+    let torn = report.cut.is_some() && plan.planted != Some(Planted::EpochIgnored);
+    match torn || !report.clean_stop {
+        true => Err(format!("a log that was stopped in order has a torn tail: {report:?}")),
+        false => Ok(()),
+    }
 }
 
 /// Starts the log on a disk that lost power, crashing it on the way, twice; then sees it through to an orderly stop.
@@ -246,9 +266,7 @@ fn survive(
         disk = disk.crash(random.next());
     }
     let recovery = Recovery::open(plan.config(&disk, released)).map_err(|error| error.to_string())?;
-    if recovery.report().cut.is_some() || !recovery.report().clean_stop {
-        return Err(format!("a log that was stopped in order has a torn tail: {:?}", recovery.report()));
-    }
+    in_order(plan, &recovery)?;
     let found = check(recovery, &history, told)?;
     match found.count == history.len() {
         true => Ok(()),
@@ -282,7 +300,7 @@ fn attempt(
     let (mut log, mut writers) = started.map_err(|error| format!("not started: {error}"))?;
     for _ in 0..random.below(5) {
         // A full log is no failure: the preparer has its turn below.
-        let _ = append(&mut writers, random, history);
+        let _ = append(plan, &mut writers, random, history);
         if random.below(3) == 0 {
             log.commit();
             log.prepare();
@@ -309,12 +327,21 @@ struct Run {
     beside: Arc<Beside>,
     random: Random,
     running: Option<(LogSteps, Vec<Writer>)>,
+    /// Whether it was stopped in order last.
+    stopped: bool,
 }
 
 impl Run {
     fn new(plan: Plan) -> Run {
         let disk = SimDisk::new(plan.seed);
-        Run { plan, disk, beside: Arc::default(), random: Random::new(plan.seed), running: None }
+        Run {
+            plan,
+            disk,
+            beside: Arc::default(),
+            random: Random::new(plan.seed),
+            running: None,
+            stopped: true,
+        }
     }
 
     /// Plays the plan to its end, or to the first failure.
@@ -322,33 +349,46 @@ impl Run {
         for _ in 0..self.plan.actions {
             self.act()?;
         }
-        match self.running.take() {
-            Some((log, _)) => log.stop().map(|_| ()).map_err(|error| error.to_string()),
-            None => Ok(()),
+        if self.running.is_some() {
+            self.stop()?;
+            self.start()?;
         }
+        Ok(())
+    }
+
+    fn stop(&mut self) -> Result<(), String> {
+        let Some((mut log, _)) = self.running.take() else { return Ok(()) };
+        while log.prepare() {}
+        self.stopped = true;
+        log.stop().map(|_| ()).map_err(|error| error.to_string())
     }
 
     fn act(&mut self) -> Result<(), String> {
         let Some((log, writers)) = &mut self.running else { return self.start() };
         match self.random.below(32) {
-            0..14 => match append(writers, &mut self.random, &mut self.beside.history.lock().unwrap()) {
-                Ok(()) | Err(AdmitError::ReadOnly) => {}
-                Err(error) => return Err(error.to_string()),
-            },
-            14..24 => drop(log.commit()),
-            24..28 => drop(log.prepare()),
-            28 => log.mark(),
-            29 => {
+            0..16 => {
+                for _ in 0..=self.random.below(if self.plan.small { 12 } else { 3 }) {
+                    match append(
+                        &self.plan,
+                        writers,
+                        &mut self.random,
+                        &mut self.beside.history.lock().unwrap(),
+                    ) {
+                        Ok(()) | Err(AdmitError::ReadOnly) => {}
+                        Err(error) => return Err(error.to_string()),
+                    }
+                }
+            }
+            16..22 => drop(log.commit()),
+            22..26 => drop(log.prepare()),
+            26 => log.mark(),
+            27..30 => {
                 let durable = log.handle().durable().get();
-                let released =
-                    Lsn::new(durable - durable.min(SEGMENT_SIZE + self.random.below(SEGMENT_SIZE)));
+                let released = Lsn::new(durable - durable.min(self.random.below(SEGMENT_SIZE)));
                 self.beside.released.fetch_max(released.get(), Ordering::AcqRel);
                 log.handle().release(released);
             }
-            30 if self.random.below(4) == 0 => {
-                let (log, _) = self.running.take().unwrap();
-                log.stop().map_err(|error| error.to_string())?;
-            }
+            30 if self.random.below(4) == 0 => self.stop()?,
             // The process is killed.
             31 if self.random.below(3) == 0 => self.running = None,
             _ => {}
@@ -362,6 +402,9 @@ impl Run {
     fn start(&mut self) -> Result<(), String> {
         let config = self.plan.config(&self.disk, self.beside.released());
         let recovery = Recovery::open(config).map_err(|error| error.to_string())?;
+        if std::mem::take(&mut self.stopped) {
+            in_order(&self.plan, &recovery)?;
+        }
         let told = Lsn::new(self.beside.told.load(Ordering::Acquire));
         let mut history = self.beside.history.lock().unwrap();
         let found = check(recovery, &history, told)?;
@@ -423,20 +466,20 @@ pub fn crash_everywhere(plan: Plan) -> Result<Tally, String> {
     Ok(tally)
 }
 
-/// Fails each sync of a run in turn.
-pub fn fail_every_sync(plan: Plan) -> Result<Tally, String> {
+/// Fails each call of a kind in a run in turn, one in a run: the log must end at once and say nothing more.
+pub fn fail_every(plan: Plan, call: Call) -> Result<Tally, String> {
     let mut tally = Tally::default();
     for nth in 1.. {
         let mut run = Run::new(plan);
-        run.disk.fail(Call::Sync, nth, Failure::Io);
+        run.disk.fail(call, nth, Failure::Io);
         let failed = run.play();
-        if run.disk.count(Call::Sync) < nth {
+        if run.disk.count(call) < nth {
             failed?;
             tally.runs += 1;
             return Ok(tally);
         }
         let told = run.beside.told.load(Ordering::Acquire);
-        let context = |error: String| format!("sync {nth} failed under {plan:?}: {error}");
+        let context = |error: String| format!("{call:?} {nth} failed under {plan:?}: {error}");
         if failed.is_ok() {
             return Err(context("and nobody said so".to_owned()));
         }
@@ -464,6 +507,36 @@ pub fn fail_every_sync(plan: Plan) -> Result<Tally, String> {
         }
     }
     unreachable!("a run has an end")
+}
+
+/// Fails each read of an opening in turn: it is an error, and no reason to serve less.
+pub fn fail_every_read(plan: Plan) -> Result<Tally, String> {
+    let mut run = Run::new(plan);
+    for _ in 0..plan.actions {
+        run.act()?;
+    }
+    run.running = None;
+    let (history, told) =
+        (run.beside.history.lock().unwrap(), Lsn::new(run.beside.told.load(Ordering::Acquire)));
+    let mut tally = Tally::default();
+    for nth in 1.. {
+        let disk = run.disk.fork();
+        let before = disk.count(Call::Read);
+        disk.fail(Call::Read, nth, Failure::Io);
+        let opened = Recovery::open(plan.config(&disk, run.beside.released()));
+        if disk.count(Call::Read) - before < nth {
+            check(opened.map_err(|error| error.to_string())?, &history, told)?;
+            break;
+        }
+        if opened.is_ok() {
+            return Err(format!("read {nth} failed, and nobody said so"));
+        }
+        let again = Recovery::open(plan.config(&disk, run.beside.released()));
+        check(again.map_err(|error| error.to_string())?, &history, told)?;
+        tally.faults += 1;
+    }
+    tally.runs += 1;
+    Ok(tally)
 }
 
 /// How a disk is full.
@@ -494,7 +567,7 @@ pub fn fill_disk_at_every_preparation(plan: Plan, preparations: usize) -> Result
     for full in [Full::Told, Full::Allocating, Full::Writing].into_iter().cycle().take(preparations) {
         let (log, writers) = run.running.as_mut().unwrap();
         let mut history = run.beside.history.lock().unwrap();
-        while append(writers, &mut run.random, &mut history).is_ok() {
+        while append(&plan, writers, &mut run.random, &mut history).is_ok() {
             if run.random.below(4) == 0 {
                 log.commit();
             }
@@ -600,7 +673,7 @@ pub fn crash_threads(plan: Plan, records: usize) -> Result<Tally, String> {
     let mut appended = 0;
     while appended < records {
         let mut history = beside.history.lock().unwrap();
-        appended += usize::from(append(&mut writers, &mut random, &mut history).is_ok());
+        appended += usize::from(append(&plan, &mut writers, &mut random, &mut history).is_ok());
         drop(history);
         std::thread::yield_now();
     }
