@@ -7,22 +7,34 @@
 //!
 //! ```text
 //! orders   merchant 8, number 32                  -> crc 4, what the core wrote
-//! numbers  kind 1, merchant 8, number 32          -> order's number 32
+//! numbers  kind 1, merchant 8, number 32          -> crc 4, order's number 32
 //! entries  merchant 8, last entry's number 8      -> crc 4, what the core wrote
 //! ```
 //!
 //! Integers in keys are big-endian, so that keys sort as they do. The CRC32C goes over the key and the value: redb checks its
-//! pages only when it repairs.
+//! pages only when it repairs. That a key is *not* there is believed when the two beside it are sound and in their order:
+//! a bit that flipped in a key or in a page above would show in one of them.
 //!
-//! It is written by whoever takes snapshots, and read by the shards; both while the other does.
+//! After an I/O error redb does nothing more. Then it is opened again before the next use, as after a crash: what was not
+//! committed is gone, what was is there. The file is first forgotten by the page cache, for what could not be synced is
+//! still seen in it and may never get to the disk.
+//!
+//! It is written by whoever takes snapshots, and read by the shards; both while the other does. Each call is undivided in a
+//! simulation: redb is at the disk with locks of its own in hand.
 
+use std::cmp::Ordering;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::{fmt, io};
 
-use redb::{Builder, Database, ReadableDatabase, StorageBackend, TableDefinition, WriteTransaction};
+use redb::{
+    Builder, Database, ReadOnlyTable, ReadableDatabase, StorageBackend, TableDefinition, WriteTransaction,
+};
 use suanpan_core::{ColdBlock, ColdKey, ColdKind, ColdOrder, Ledger, MerchantId, NUMBER_BYTES, Number};
 use suanpan_wal::{Access, Storage, StorageFile, host};
+
+use crate::shard::words_of;
 
 const ORDERS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("orders");
 const NUMBERS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("numbers");
@@ -71,9 +83,17 @@ pub enum ColdError {
 pub(crate) struct ColdStore {
     storage: Arc<dyn Storage>,
     path: PathBuf,
-    database: OnceLock<Database>,
-    /// Held while the file is made.
-    making: Mutex<()>,
+    /// Held for a moment, or while the file is opened.
+    state: Mutex<State>,
+}
+
+/// What there is of the file.
+enum State {
+    /// None that anything is in.
+    Nothing,
+    Open(Arc<Database>),
+    /// It did not do what it was asked: it is to be opened again.
+    Failed,
 }
 
 impl fmt::Debug for ColdStore {
@@ -111,34 +131,74 @@ impl StorageBackend for Backend {
 /// What is being put into the store; nothing of it is there before [`ColdWrite::commit`].
 pub(crate) struct ColdWrite<'a> {
     store: &'a ColdStore,
+    database: Arc<Database>,
     transaction: WriteTransaction,
+}
+
+impl Drop for ColdStore {
+    fn drop(&mut self) {
+        let state = std::mem::replace(&mut *host::lock(&self.state), State::Nothing);
+        // redb notes in the file that it was closed.
+        let closed = host::undivided(|| catch_unwind(AssertUnwindSafe(|| drop(state))));
+        // A file that is damaged where redb keeps its own accounts is found so again.
+        drop(closed);
+    }
 }
 
 impl ColdStore {
     /// The store in a data folder; its file is made when something is put in.
     pub(crate) fn new(storage: Arc<dyn Storage>, data: &Path) -> Self {
-        Self { storage, path: data.join(FILE_NAME), database: OnceLock::new(), making: Mutex::default() }
+        Self { storage, path: data.join(FILE_NAME), state: Mutex::new(State::Nothing) }
     }
 
     fn error(&self, error: impl Into<redb::Error>) -> ColdError {
         ColdError::Store { path: self.path.clone(), source: Box::new(error.into()) }
     }
 
-    fn open(&self, access: Access) -> Result<&Database, ColdError> {
-        let _making = host::lock(&self.making);
-        if self.database.get().is_none() {
-            let file = self.storage.open(&self.path, access).map_err(redb::Error::Io);
-            let backend = Backend(file.map_err(|error| self.error(error))?);
-            let made = Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(backend);
-            let database = made.map_err(|error| self.error(error))?;
-            if access == Access::Create {
-                // The file's name must last as long as the snapshot that needs it.
-                let parent = self.path.parent().unwrap_or(Path::new("."));
-                self.storage.sync_dir(parent).map_err(|error| self.error(redb::Error::Io(error)))?;
-            }
-            let _ = self.database.set(database);
+    /// As [`ColdStore::error`]; the database is opened again before the next use if it needs to be.
+    fn failed(&self, database: &Arc<Database>, error: impl Into<redb::Error>) -> ColdError {
+        let error = error.into();
+        if needs_reopening(&error) {
+            self.close(database);
         }
-        self.database.get().ok_or_else(|| self.damaged("it was not opened"))
+        self.error(error)
+    }
+
+    /// Gives up a database after an I/O error, unless somebody did before.
+    fn close(&self, failed: &Arc<Database>) {
+        let mut state = host::lock(&self.state);
+        if matches!(&*state, State::Open(database) if Arc::ptr_eq(database, failed)) {
+            *state = State::Failed;
+        }
+    }
+
+    fn open(&self, access: Access) -> Result<Arc<Database>, ColdError> {
+        let file =
+            self.storage.open(&self.path, access).map_err(|error| self.error(redb::Error::Io(error)))?;
+        file.forget_cached();
+        let make = || Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(Backend(file));
+        let made = catch_unwind(AssertUnwindSafe(make)).map_err(|panic| self.damaged(words_of(&*panic)))?;
+        let database = made.map_err(|error| self.error(error))?;
+        if access == Access::Create {
+            // The file's name must last as long as the snapshot that needs it.
+            let parent = self.path.parent().unwrap_or(Path::new("."));
+            self.storage.sync_dir(parent).map_err(|error| self.error(redb::Error::Io(error)))?;
+        }
+        Ok(Arc::new(database))
+    }
+
+    /// The database, if anything was ever put in; or one that is made for it.
+    fn database(&self, make: bool) -> Result<Option<Arc<Database>>, ColdError> {
+        let mut state = host::lock(&self.state);
+        let access = match &*state {
+            State::Open(database) => return Ok(Some(database.clone())),
+            State::Failed => Access::Write,
+            State::Nothing if make => Access::Create,
+            State::Nothing => return Ok(None),
+        };
+        let database = self.open(access)?;
+        *state = State::Open(database.clone());
+        Ok(Some(database))
     }
 
     /// Goes back to a snapshot's savepoint, 0 being an empty store.
@@ -149,38 +209,44 @@ impl ColdStore {
         if savepoint == 0 {
             return Ok(());
         }
-        let database = self.open(Access::Write)?;
-        let mut transaction = database.begin_write().map_err(|error| self.error(error))?;
-        let missing = |_| ColdError::Savepoint { path: self.path.clone(), savepoint };
-        let point = transaction.get_persistent_savepoint(savepoint).map_err(missing)?;
-        transaction.restore_savepoint(&point).map_err(|error| self.error(error))?;
-        drop(point);
-        transaction.commit().map_err(|error| self.error(error))
+        host::undivided(|| {
+            let database = self.open(Access::Write)?;
+            let mut transaction = database.begin_write().map_err(|error| self.error(error))?;
+            let missing = |error| match redb::Error::from(error) {
+                error if needs_reopening(&error) => self.error(error),
+                _ => ColdError::Savepoint { path: self.path.clone(), savepoint },
+            };
+            let point = transaction.get_persistent_savepoint(savepoint).map_err(missing)?;
+            transaction.restore_savepoint(&point).map_err(|error| self.error(error))?;
+            drop(point);
+            transaction.commit().map_err(|error| self.error(error))?;
+            *host::lock(&self.state) = State::Open(database);
+            Ok(())
+        })
+    }
+
+    /// Takes it as it is; see [`Planted::SavepointIgnored`].
+    ///
+    /// [`Planted::SavepointIgnored`]: crate::config::Planted::SavepointIgnored
+    pub(crate) fn take_as_it_is(&self) {
+        *host::lock(&self.state) = State::Failed;
     }
 
     /// Begins to put something in.
     pub(crate) fn write(&self) -> Result<ColdWrite<'_>, ColdError> {
-        let database = match self.database.get() {
-            Some(database) => database,
-            None => self.open(Access::Create)?,
-        };
-        let transaction = database.begin_write().map_err(|error| self.error(error))?;
-        Ok(ColdWrite { store: self, transaction })
+        host::undivided(|| {
+            let Some(database) = self.database(true)? else { unreachable!("one is made") };
+            let transaction = database.begin_write().map_err(|error| self.failed(&database, error))?;
+            Ok(ColdWrite { store: self, database, transaction })
+        })
     }
 
     /// Makes a savepoint of what is in it now, and forgets all others but those to be kept. 0 when nothing was ever put in.
     pub(crate) fn savepoint(&self, keep: &[u64]) -> Result<u64, ColdError> {
-        let Some(database) = self.database.get() else { return Ok(0) };
-        let transaction = database.begin_write().map_err(|error| self.error(error))?;
-        let known: Vec<u64> =
-            transaction.list_persistent_savepoints().map_err(|error| self.error(error))?.collect();
-        let savepoint = transaction.persistent_savepoint().map_err(|error| self.error(error))?;
-        for old in known.into_iter().filter(|known| !keep.contains(known)) {
-            transaction.delete_persistent_savepoint(old).map_err(|error| self.error(error))?;
-        }
-        transaction.commit().map_err(|error| self.error(error))?;
-        assert!(savepoint != 0, "savepoints are counted from 1");
-        Ok(savepoint)
+        host::undivided(|| {
+            let Some(database) = self.database(false)? else { return Ok(0) };
+            savepoint_in(&database, keep).map_err(|error| self.failed(&database, error))
+        })
     }
 
     /// What is under a key.
@@ -188,11 +254,27 @@ impl ColdStore {
     /// # Errors
     /// When the store cannot be read or is damaged.
     pub(crate) fn get(&self, key: &ColdKey) -> Result<Option<Vec<u8>>, ColdError> {
-        let Some(database) = self.database.get() else { return Ok(None) };
-        self.get_in(database, key).map_err(|error| match error {
-            Missing::Damaged(what) => self.damaged(what),
-            Missing::Store(error) => self.error(*error),
+        host::undivided(|| {
+            let Some(database) = self.database(false)? else { return Ok(None) };
+            let mut found = self.look_in(&database, key);
+            if matches!(&found, Err(Missing::Store(error)) if needs_reopening(error)) {
+                // Perhaps it was a write that failed; what was committed can be read all the same.
+                self.close(&database);
+                drop(database);
+                let Some(database) = self.database(false)? else { return Ok(None) };
+                found = self.look_in(&database, key);
+            }
+            found.map_err(|error| match error {
+                Missing::Damaged(what) => self.damaged(what),
+                Missing::Store(error) => self.error(*error),
+            })
         })
+    }
+
+    /// As [`ColdStore::get_in`]; on some damaged pages redb panics.
+    fn look_in(&self, database: &Database, key: &ColdKey) -> Result<Option<Vec<u8>>, Missing> {
+        let looked = catch_unwind(AssertUnwindSafe(|| self.get_in(database, key)));
+        looked.unwrap_or_else(|panic| Err(Missing::Damaged(words_of(&*panic).to_owned())))
     }
 
     fn get_in(&self, database: &Database, key: &ColdKey) -> Result<Option<Vec<u8>>, Missing> {
@@ -200,16 +282,14 @@ impl ColdStore {
         match *key {
             ColdKey::Number(ColdKind::Order, merchant, number) => {
                 let key = order_key(merchant, &number);
-                let orders = transaction.open_table(ORDERS)?;
-                let value = orders.get(&key[..])?;
-                value.map(|value| unsealed(&key, value.value())).transpose()
+                find(&transaction.open_table(ORDERS)?, &key)
             }
             ColdKey::Number(kind, merchant, number) => {
                 let numbers = transaction.open_table(NUMBERS)?;
-                let Some(order_no) = numbers.get(&number_key(kind, merchant, &number)[..])? else {
+                let Some(order_no) = find(&numbers, &number_key(kind, merchant, &number))? else {
                     return Ok(None);
                 };
-                let order_no = number_in(order_no.value())?;
+                let order_no = number_in(&order_no)?;
                 let order = self.get_in(database, &ColdKey::Number(ColdKind::Order, merchant, order_no))?;
                 order.map(Some).ok_or_else(|| Missing::Damaged(format!("order {order_no:?} is gone")))
             }
@@ -253,6 +333,39 @@ pub(crate) fn bring_back(
     Ok(())
 }
 
+/// Whether redb does nothing more after this.
+fn needs_reopening(error: &redb::Error) -> bool {
+    matches!(error, redb::Error::Io(_) | redb::Error::PreviousIo)
+}
+
+fn savepoint_in(database: &Database, keep: &[u64]) -> Result<u64, redb::Error> {
+    let transaction = database.begin_write()?;
+    let known: Vec<u64> = transaction.list_persistent_savepoints()?.collect();
+    let savepoint = transaction.persistent_savepoint()?;
+    for old in known.into_iter().filter(|known| !keep.contains(known)) {
+        transaction.delete_persistent_savepoint(old)?;
+    }
+    transaction.commit()?;
+    assert!(savepoint != 0, "savepoints are counted from 1");
+    Ok(savepoint)
+}
+
+/// The value under a key. That there is none is seen by its neighbours, too.
+fn find(table: &ReadOnlyTable<&[u8], &[u8]>, key: &[u8]) -> Result<Option<Vec<u8>>, Missing> {
+    if let Some(value) = table.get(key)? {
+        return unsealed(key, value.value()).map(Some);
+    }
+    let (before, behind) = (table.range::<&[u8]>(..key)?.next_back(), table.range::<&[u8]>(key..)?.next());
+    for (neighbour, order) in [(before, Ordering::Less), (behind, Ordering::Greater)] {
+        let Some((other, value)) = neighbour.transpose()? else { continue };
+        unsealed(other.value(), value.value())?;
+        if other.value().cmp(key) != order {
+            return Err(Missing::Damaged("keys are not in their order".to_owned()));
+        }
+    }
+    Ok(None)
+}
+
 /// Why nothing was found that should be there.
 enum Missing {
     Damaged(String),
@@ -270,7 +383,8 @@ impl ColdWrite<'_> {
     pub(crate) fn put(&self, orders: &mut [ColdOrder], blocks: &[ColdBlock]) -> Result<(), ColdError> {
         // In the order of the keys: neighbours share pages.
         orders.sort_unstable_by_key(|order| (order.merchant, order.order_no));
-        self.put_all(orders, blocks).map_err(|error| self.store.error(error))
+        let put = host::undivided(|| self.put_all(orders, blocks));
+        put.map_err(|error| self.store.failed(&self.database, error))
     }
 
     fn put_all(&self, orders: &[ColdOrder], blocks: &[ColdBlock]) -> Result<(), redb::Error> {
@@ -281,7 +395,7 @@ impl ColdWrite<'_> {
             table.insert(&key[..], &sealed(&key, &order.bytes)[..])?;
             for (kind, number) in &order.numbers {
                 let key = number_key(*kind, order.merchant, number);
-                numbers.insert(&key[..], &order.order_no.padded()[..])?;
+                numbers.insert(&key[..], &sealed(&key, order.order_no.padded())[..])?;
             }
         }
         let mut entries = self.transaction.open_table(ENTRIES)?;
@@ -294,7 +408,8 @@ impl ColdWrite<'_> {
 
     /// Makes it last.
     pub(crate) fn commit(self) -> Result<(), ColdError> {
-        self.transaction.commit().map_err(|error| self.store.error(error))
+        let Self { store, database, transaction } = self;
+        host::undivided(|| transaction.commit().map_err(|error| store.failed(&database, error)))
     }
 }
 
@@ -346,7 +461,7 @@ fn number_in(padded: &[u8]) -> Result<Number, Missing> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use suanpan_wal::SimDisk;
+    use suanpan_wal::{Call, Failure, SimDisk};
 
     fn order(merchant: u64, number: &str, refund: &str, bytes: &[u8]) -> ColdOrder {
         ColdOrder {
@@ -394,6 +509,83 @@ mod tests {
             assert_eq!((entries(29).as_deref(), entries(30)), (Some(&b"1-30"[..]), None));
             assert!(matches!(store.restore(99), Err(ColdError::Savepoint { savepoint: 99, .. })));
         }
+    }
+
+    fn put(store: &ColdStore, number: &str, bytes: &[u8], keep: &[u64]) -> Result<u64, ColdError> {
+        let write = store.write()?;
+        write.put(&mut [order(7, number, &format!("R{number}"), bytes)], &[])?;
+        write.commit()?;
+        store.savepoint(keep)
+    }
+
+    /// Whatever call fails while something is put in: what was there is read, it can be put in later, and both are found
+    /// after power was lost.
+    #[test]
+    fn a_failed_call_closes_nothing_for_good() {
+        let data = Path::new("/data");
+        let mut failed = 0;
+        for call in [Call::Write, Call::Sync, Call::SetLen, Call::Len, Call::Read] {
+            for (nth, failure) in (1..14).flat_map(|nth| [(nth, Failure::Io), (nth, Failure::NoSpace)]) {
+                let disk = SimDisk::new(nth);
+                disk.make_dir(data).unwrap();
+                let store = ColdStore::new(Arc::new(disk.clone()), data);
+                let first = put(&store, "A1", b"one", &[]).unwrap();
+                disk.fail_within(&data.join(FILE_NAME), call, nth, failure);
+                let large = vec![7; 3 << 20];
+                failed += u32::from(put(&store, "A2", &large, &[first]).is_err());
+                let get = |store: &ColdStore, number| store.get(&key(ColdKind::Order, number)).unwrap();
+                // Should the fault still wait, the read meets it, and is made again.
+                assert_eq!(get(&store, "A1").as_deref(), Some(&b"one"[..]), "{call:?} {nth} {failure:?}");
+                let second =
+                    put(&store, "A3", b"three", &[first]).or_else(|_| put(&store, "A3", b"three", &[first]));
+                let second = second.unwrap();
+                assert_eq!(get(&store, "A3").as_deref(), Some(&b"three"[..]));
+                for seed in 0..3 {
+                    let store = ColdStore::new(Arc::new(disk.crash(seed)), data);
+                    store.restore(second).unwrap();
+                    assert_eq!(get(&store, "A1").as_deref(), Some(&b"one"[..]));
+                    assert_eq!(get(&store, "A3").as_deref(), Some(&b"three"[..]));
+                }
+                assert_eq!(disk.syncs_after_failure(), 0, "{call:?} {nth} {failure:?}");
+            }
+        }
+        assert!(failed > 20, "{failed} failed");
+    }
+
+    /// A flipped bit is found wherever it is, or it changes nothing: an order that is there is never said not to be.
+    #[test]
+    fn no_flipped_bit_hides_an_order() {
+        let (disk, data) = (SimDisk::new(5), Path::new("/data"));
+        disk.make_dir(data).unwrap();
+        let store = ColdStore::new(Arc::new(disk.clone()), data);
+        let write = store.write().unwrap();
+        let mut orders: Vec<_> =
+            (100..400).map(|n| order(7, &format!("A{n}"), &format!("R{n}"), &[n as u8; 40])).collect();
+        write.put(&mut orders, &[]).unwrap();
+        write.commit().unwrap();
+        drop(store);
+        let bytes = disk.image()[&data.join(FILE_NAME)].clone();
+        let places: Vec<usize> = (4096..bytes.len()).filter(|at| bytes[*at] != 0).collect();
+        let mut refused = 0;
+        let mut random = 1u64;
+        for _ in 0..600 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let at = places[(random >> 33) as usize % places.len()];
+            let disk = disk.fork();
+            disk.flip(&data.join(FILE_NAME), at as u64 * 8 + (random >> 20) % 8);
+            let store = ColdStore::new(Arc::new(disk), data);
+            store.take_as_it_is();
+            let looked = (100..400).try_for_each(|n| {
+                let numbers = [(ColdKind::Order, format!("A{n}")), (ColdKind::Refund, format!("R{n}"))];
+                for (kind, number) in numbers {
+                    let found = store.get(&key(kind, &number))?;
+                    assert_eq!(found.as_deref(), Some(&[n as u8; 40][..]), "{number}, byte {at}");
+                }
+                Ok::<_, ColdError>(())
+            });
+            refused += u32::from(looked.is_err());
+        }
+        assert!(refused > 100, "{refused} refused");
     }
 
     #[test]

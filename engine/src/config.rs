@@ -70,6 +70,14 @@ pub enum Planted {
     WakeUpLost,
     /// A replay passes a record over.
     RecordSkipped,
+    /// A start leaves the cold store as it finds it.
+    SavepointIgnored,
+    /// Orders leave memory whatever became of them since the snapshot.
+    DepartUnseen,
+    /// Segments go up to a snapshot that nobody read back, and the one before it is left without them.
+    ReleasedEarly,
+    /// A snapshot gets its name before it is on the disk.
+    NamedUnsynced,
 }
 
 impl EngineConfig {

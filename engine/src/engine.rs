@@ -17,7 +17,7 @@ use crate::batch::{Batch, Caller, Refused};
 use crate::chair::{Chair, MOTIONS_MAX};
 use crate::clock::Clock;
 use crate::cold::ColdStore;
-use crate::config::{EngineConfig, RECORD_BYTES_MIN, SHARDS_MAX};
+use crate::config::{EngineConfig, Planted, RECORD_BYTES_MIN, SHARDS_MAX};
 use crate::error::EngineError;
 use crate::expiry::Expiry;
 use crate::follow::Follower;
@@ -415,6 +415,7 @@ impl Parts {
             every: config.snapshot_every,
             hot_days: config.hot_days,
             reserve_bytes: config.reserve_bytes,
+            planted: config.planted,
         };
         let keeper = Arc::new(Keeper {
             proposals: proposals.clone(),
@@ -471,6 +472,7 @@ impl Parts {
             in_memory: in_memory.clone(),
             orders_max: self.config.orders_in_memory_max.div_ceil(self.config.shards.into()),
             waiting: Vec::new(),
+            planted: self.config.planted,
         };
         let thread = spawn(&format!("shard-{id}"), move || shard.run())?;
         Ok((Port { queue, gate, in_memory }, thread))
@@ -535,9 +537,13 @@ fn open(config: &EngineConfig) -> Result<Opened, EngineError> {
         if header.log_id != recovery.log_id() || recovery.hash_at(header.lsn) != Some(header.hash) {
             return Err(EngineError::OtherHistory { path: file.path.clone() });
         }
-        cold.restore(header.savepoint)?;
         match restore(file, config.shards) {
             Ok(ledgers) => {
+                // Only for a snapshot that is used: it takes the savepoints of later ones away.
+                match config.planted {
+                    Some(Planted::SavepointIgnored) if header.savepoint != 0 => cold.take_as_it_is(),
+                    _ => cold.restore(header.savepoint)?,
+                }
                 let passed_over = passed_over.iter().map(ToString::to_string).collect();
                 let base = Base { ledgers, from: header.lsn };
                 return Ok(Opened { recovery, cold, base, kept: kept[place..].to_vec(), passed_over });

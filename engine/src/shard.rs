@@ -17,6 +17,7 @@ use suanpan_wal::{AdmitError, LogHandle, Lsn, Permit, Writer, host};
 use crate::batch::{BATCH_REQUESTS_MAX, BATCH_TOGETHER_MAX, Batch, Caller, Completed, Depart, Item};
 use crate::clock::Clock;
 use crate::cold::{ColdStore, bring_back};
+use crate::config::Planted;
 use crate::gate::{Gate, Waiting};
 use crate::group::GroupWriter;
 use crate::holds::Holds;
@@ -56,6 +57,7 @@ pub(crate) struct Shard {
     /// Orders that it keeps in memory at most.
     pub(crate) orders_max: u64,
     pub(crate) waiting: Vec<(Arc<dyn Caller>, Completed)>,
+    pub(crate) planted: Option<Planted>,
 }
 
 /// The shard's side of the log: the group in hand and where the last one ended.
@@ -159,7 +161,9 @@ impl Shard {
     /// Takes out what is in the cold store now: no answer and no digest is another by it.
     #[allow(clippy::needless_pass_by_value, reason = "whoever waits for it is told when it goes")]
     fn depart(&mut self, depart: Depart) {
-        self.ledger.depart(&depart.was, &depart.departures, depart.range.clone());
+        let now = (self.planted == Some(Planted::DepartUnseen)).then(|| self.ledger.snapshot());
+        let was = now.as_ref().unwrap_or(&depart.was);
+        self.ledger.depart(was, &depart.departures, depart.range.clone());
         self.tell();
         let _ = depart.done.send(());
     }

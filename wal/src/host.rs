@@ -8,7 +8,8 @@
 //! Whether a thread is simulated is its own flag and is inherited by [`spawn`], so that nothing is passed through.
 //!
 //! Two rules for whoever is simulated: a lock that is held where its holder may block or make a disk call is taken by
-//! [`lock`], and no thread waits for another but through this module. Whoever breaks them stops the simulation with
+//! [`lock`], and no thread waits for another but through this module; a library that has locks of its own is asked within
+//! [`undivided`]. Whoever breaks them stops the simulation with
 //! the baton in hand, which is reported after a minute.
 
 pub mod baton;
@@ -190,6 +191,16 @@ pub fn receive<T>(receiver: &Receiver<T>) -> Result<T, RecvError> {
             Err(TryRecvError::Empty) if baton::poll("receiving") => {}
             Err(TryRecvError::Empty) => return Err(RecvError),
         }
+    }
+}
+
+/// Does something in one piece: in a simulation no other thread runs meanwhile, and a loss of power ends this one only
+/// behind it. For what a library does at the disk with locks of its own in hand, which nobody could wait for by
+/// [`lock`]. Nothing in production.
+pub fn undivided<T>(body: impl FnOnce() -> T) -> T {
+    match is_simulated() {
+        true => baton::undivided(body),
+        false => body(),
     }
 }
 

@@ -220,12 +220,14 @@ fn part_seed(header_crc: u32, shard: usize) -> u32 {
     crc32c::crc32c_append(header_crc, &(shard as u64).to_le_bytes())
 }
 
-/// Writes a snapshot into a new file and syncs it. The file is whole when this comes back, under the name given.
+/// Writes a snapshot into a new file and syncs it. The file is whole when this comes back, under the name given. It is not
+/// `synced` only where a mistake is planted.
 pub(crate) fn write(
     storage: &dyn Storage,
     path: &Path,
     header: &Header,
     images: &[Snapshot],
+    synced: bool,
 ) -> Result<Vec<Part>, SnapshotError> {
     assert!(usize::from(header.shards) == images.len());
     let file = storage.open(path, Access::Create).map_err(io_error("making", path))?;
@@ -249,7 +251,8 @@ pub(crate) fn write(
     out.table(&parts, &turnovers(images));
     out.flush();
     match out.failed {
-        None => file.sync_all().map_err(io_error("syncing", path))?,
+        None if synced => file.sync_all().map_err(io_error("syncing", path))?,
+        None => {}
         Some(error) => return Err(io_error("writing", path)(error)),
     }
     Ok(parts)

@@ -10,6 +10,7 @@ use suanpan_wal::host::{self, JoinHandle};
 use suanpan_wal::{LogHandle, LogReader, Lsn, OpenError, Storage};
 
 use crate::cold::{ColdError, ColdStore};
+use crate::config::Planted;
 use crate::engine::spawn;
 use crate::error::EngineError;
 use crate::mark;
@@ -76,6 +77,7 @@ pub(crate) struct Plan {
     pub(crate) every: Option<Duration>,
     pub(crate) hot_days: u16,
     pub(crate) reserve_bytes: u64,
+    pub(crate) planted: Option<Planted>,
 }
 
 /// A snapshot that is kept.
@@ -124,6 +126,8 @@ impl Keeper {
     fn take_here(&self) -> Result<TakenSnapshot, TakeError> {
         let mut kept = host::lock(&self.kept);
         let begun = host::now();
+        // What a failed one left must be gone for good before its savepoint is.
+        self.prune(&kept)?;
         let Taken { images, end, now } = self.meet()?;
         let date = images.first().map(Snapshot::date).unwrap_or_default();
         let mut images = images;
@@ -138,16 +142,18 @@ impl Keeper {
         let savepoint = self.cold.savepoint(&keep)?;
         let digests: Vec<u128> = self.write(&rest, end, now, date, savepoint)?;
         drop(rest);
+        if self.plan.planted == Some(Planted::ReleasedEarly) {
+            self.log.release(end);
+        }
         let file = self.verify(end)?;
         *host::lock(&self.failure) = None;
         kept.insert(0, Kept { lsn: end, savepoint });
         kept.truncate(KEPT);
-        let positions: Vec<Lsn> = kept.iter().map(|kept| kept.lsn).collect();
-        folder::prune(&*self.storage, &folder::folder(&self.data), &positions)?;
+        self.prune(&kept)?;
         let took = host::now() - begun;
         // What the older needs, the newer has too.
-        if let (true, Some(older)) = (positions.len() == KEPT, positions.last()) {
-            self.log.release(*older);
+        if let (true, Some(older)) = (kept.len() == KEPT, kept.last()) {
+            self.log.release(older.lsn);
         }
         // That it is not logged costs a comparison, no more.
         let _ = self.proposals.bring(What::Note(mark::write_digests(end, &digests)));
@@ -156,6 +162,14 @@ impl Keeper {
         let digest = digests.iter().fold(0, |sum: u128, digest| sum.wrapping_add(*digest));
         let (departed, bytes) = (departed as u64, file.len_bytes());
         Ok(TakenSnapshot { lsn: end, orders, departed, digest, bytes, took })
+    }
+
+    /// Removes all snapshots but these.
+    fn prune(&self, kept: &[Kept]) -> Result<(), SnapshotError> {
+        let dir = folder::folder(&self.data);
+        self.storage.make_dir(&dir).map_err(io_error("making folder", &dir))?;
+        let positions: Vec<Lsn> = kept.iter().map(|kept| kept.lsn).collect();
+        folder::prune(&*self.storage, &dir, &positions)
     }
 
     /// The shards' images at one point of the log, which is durable.
@@ -209,7 +223,6 @@ impl Keeper {
         savepoint: u64,
     ) -> Result<Vec<u128>, TakeError> {
         let dir = folder::folder(&self.data);
-        self.storage.make_dir(&dir).map_err(io_error("making folder", &dir))?;
         let hash = LogReader::open_at(self.storage.clone(), &self.data.join("log"), end)?.hash();
         let header = Header {
             log_id: self.log_id,
@@ -222,7 +235,8 @@ impl Keeper {
             shards: u16::try_from(images.len()).unwrap_or(u16::MAX),
         };
         let temporary = folder::path_temporary(&dir, end);
-        let parts = file::write(&*self.storage, &temporary, &header, images).inspect_err(|_| {
+        let synced = self.plan.planted != Some(Planted::NamedUnsynced);
+        let parts = file::write(&*self.storage, &temporary, &header, images, synced).inspect_err(|_| {
             // Best effort: it is removed with the next snapshot.
             let _ = self.storage.remove(&temporary);
         })?;
@@ -275,6 +289,9 @@ impl Keeper {
 
 /// Lets the shards come first; where the system does not allow it, it is a thread like others.
 fn yield_to_shards() {
+    if host::is_simulated() {
+        return;
+    }
     let thread = rustix::thread::gettid();
     let _ = rustix::process::setpriority_process(Some(thread), NICENESS);
 }

@@ -9,7 +9,7 @@ use super::SIMULATED;
 use super::table::{Status, Table};
 use std::{
     any::Any,
-    cell::RefCell,
+    cell::{Cell, RefCell},
     io,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -24,6 +24,8 @@ const STUCK: Duration = Duration::from_secs(60);
 
 thread_local! {
     static SEAT: RefCell<Option<Seat>> = const { RefCell::new(None) };
+    /// How many pieces that are not to be divided this thread is in.
+    static PIECES: Cell<u32> = const { Cell::new(0) };
 }
 
 /// How a simulation runs.
@@ -226,7 +228,7 @@ impl Seat {
 
     /// A point: others may run. Nothing in a thread that is at its end.
     fn point(&self, place: &'static str, status: Status) {
-        if self.end_if_off() {
+        if PIECES.get() > 0 || self.end_if_off() {
             return;
         }
         self.pass(place, |table| {
@@ -293,9 +295,29 @@ pub fn point(place: &'static str) {
     seat().point(place, Status::Ready);
 }
 
+/// A piece that is under way.
+struct Piece;
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        PIECES.set(PIECES.get() - 1);
+    }
+}
+
+/// Keeps the baton until `body` is done.
+pub(super) fn undivided<T>(body: impl FnOnce() -> T) -> T {
+    PIECES.set(PIECES.get() + 1);
+    let piece = Piece;
+    let done = body();
+    drop(piece);
+    point("behind a piece");
+    done
+}
+
 /// Waits until others have done something; false in a thread that is at its end, for which nobody will.
 pub fn poll(place: &'static str) -> bool {
     let own = seat();
+    assert!(PIECES.get() == 0, "waits in what is not to be divided: {place}");
     if own.end_if_off() {
         // What it waits for may be a lock of another that is at its end: that one runs meanwhile.
         own.pass(place, |_| Status::Ready);

@@ -55,7 +55,18 @@ pub enum Failure {
     NoSpace,
 }
 
-type Watch = Arc<dyn Fn(&SimDisk, u64) + Send + Sync>;
+type Watch = Arc<dyn Fn(&SimDisk, u64, Call, &Path) + Send + Sync>;
+
+/// A call that is to fail.
+#[derive(Clone, Debug)]
+struct Fault {
+    call: Call,
+    /// For what lies in there.
+    within: PathBuf,
+    /// How many go well before.
+    left: u64,
+    failure: Failure,
+}
 
 /// A simulated disk. A clone is the same disk; [`SimDisk::fork`] makes another.
 #[derive(Clone)]
@@ -95,8 +106,7 @@ struct State {
     counts: BTreeMap<Call, u64>,
     /// The step from which on the machine is off.
     off_at: Option<u64>,
-    /// How many more of a call go well before one fails.
-    faults: Vec<(Call, u64, Failure)>,
+    faults: Vec<Fault>,
     capacity: u64,
     /// Names as they are seen, and as they are on the disk.
     seen: BTreeMap<PathBuf, Node>,
@@ -199,8 +209,13 @@ impl SimDisk {
     /// The `nth` such call from now on fails, 1 being the next. A sync that fails has put some of what was to be
     /// synced on the disk and forgotten the rest, though it is still seen.
     pub fn fail(&self, call: Call, nth: u64, failure: Failure) {
+        self.fail_within(Path::new(""), call, nth, failure);
+    }
+
+    /// As [`SimDisk::fail`], of the calls for a file, or for a folder and all that is in it.
+    pub fn fail_within(&self, within: &Path, call: Call, nth: u64, failure: Failure) {
         assert!(nth >= 1);
-        self.state().faults.push((call, nth - 1, failure));
+        self.state().faults.push(Fault { call, within: within.to_owned(), left: nth - 1, failure });
     }
 
     /// How many bytes fit on the disk; may be below what is on it.
@@ -238,8 +253,8 @@ impl SimDisk {
         self.state().syncs_after_failure
     }
 
-    /// `watch` is called before each call that is made, with its number.
-    pub fn watch(&self, watch: impl Fn(&SimDisk, u64) + Send + Sync + 'static) {
+    /// `watch` is called before each call that is made, with its number and its path.
+    pub fn watch(&self, watch: impl Fn(&SimDisk, u64, Call, &Path) + Send + Sync + 'static) {
         *self.watch.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(watch));
     }
 
@@ -278,14 +293,14 @@ impl SimDisk {
         let watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(watch) = watch {
             let next = self.state().steps;
-            watch(self, next);
+            watch(self, next, call, path);
         }
         let mut state = self.state();
         let step = state.steps;
         state.steps += 1;
         *state.counts.entry(call).or_default() += 1;
         let off = state.off_at.is_some_and(|off_at| step >= off_at);
-        let failure = state.take_fault(call);
+        let failure = state.take_fault(call, path);
         state.note(Traced {
             step,
             call: Some(call),
@@ -310,17 +325,17 @@ impl State {
         self.trace.push_back(traced);
     }
 
-    fn take_fault(&mut self, call: Call) -> Option<Failure> {
+    fn take_fault(&mut self, call: Call, path: &Path) -> Option<Failure> {
         let mut due = None;
-        self.faults.retain_mut(|(planned, left, failure)| {
-            if *planned != call {
+        self.faults.retain_mut(|fault| {
+            if fault.call != call || !path.starts_with(&fault.within) {
                 return true;
             }
-            if *left == 0 {
-                due = Some(*failure);
+            if fault.left == 0 {
+                due = Some(fault.failure);
                 return false;
             }
-            *left -= 1;
+            fault.left -= 1;
             true
         });
         due

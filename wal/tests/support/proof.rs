@@ -445,7 +445,7 @@ pub fn crash_everywhere(plan: Plan) -> Result<Tally, String> {
     let outcome = Arc::new(Mutex::new((Tally::default(), None::<String>)));
     run.disk.watch({
         let (outcome, beside) = (Arc::clone(&outcome), Arc::clone(&run.beside));
-        move |disk, step| {
+        move |disk, step, _, _| {
             let (tally, lost) = &mut *outcome.lock().unwrap();
             if lost.is_none() {
                 *lost = lose_power(&plan, disk, step, &beside, tally).err();
@@ -662,7 +662,7 @@ pub fn crash_threads(plan: Plan, records: usize) -> Result<Tally, String> {
     let (log, mut writers) = recovery.start(beside.hooks()).map_err(|error| error.to_string())?;
     disk.watch({
         let (outcome, beside) = (Arc::clone(&outcome), Arc::clone(&beside));
-        move |disk, step| {
+        move |disk, step, _, _| {
             let (tally, lost) = &mut *outcome.lock().unwrap();
             if lost.is_none() {
                 *lost = lose_power(&plan, disk, step, &beside, tally).err();
