@@ -329,6 +329,12 @@ impl Engine {
         self.ports.orders_in_memory()
     }
 
+    /// Orders and blocks of entries that were brought back from the cold store since the start.
+    #[must_use]
+    pub fn brought_back(&self) -> u64 {
+        self.keeper.cold.found()
+    }
+
     /// Whether it takes commands.
     #[must_use]
     pub fn health(&self) -> Health {

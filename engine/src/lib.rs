@@ -57,6 +57,7 @@ pub use error::EngineError;
 pub use follow::{Followed, Follower};
 pub use group::{Group, GroupError, read_group};
 pub use holds::{HOLD_BUCKETS, HoldTimes};
+pub use mark::{Logged, read_logged};
 pub use snapshot::file::SnapshotError;
 pub use snapshot::keeper::{TakeError, TakenSnapshot};
 pub use snapshot::look::{SnapshotReport, snapshots, verify_snapshots};

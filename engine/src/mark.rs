@@ -15,7 +15,7 @@
 use suanpan_wal::Lsn;
 
 use crate::config::SHARDS_MAX;
-use crate::group::{GroupError, GroupReader, VERSION};
+use crate::group::{Group, GroupError, GroupReader, VERSION, read_group};
 
 const VERSION_AT: usize = 0;
 pub(crate) const KIND_AT: usize = VERSION_AT + 1;
@@ -34,6 +34,38 @@ pub(crate) enum Payload<'a> {
     Commands(GroupReader<'a>),
     Mark { shards: u16 },
     Digests { mark_end: Lsn, digests: Vec<u128> },
+}
+
+/// What a record of the log says, read whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Logged {
+    /// Commands that one shard decided, or all of them.
+    Commands(Group),
+    /// A snapshot was taken here of so many shards.
+    Mark {
+        /// How many.
+        shards: u16,
+    },
+    /// What the books came to at a mark.
+    Digests {
+        /// The end of the mark.
+        mark_end: Lsn,
+        /// Each shard's.
+        digests: Vec<u128>,
+    },
+}
+
+/// Reads the payload of a record, for whoever looks at a log.
+///
+/// # Errors
+/// When it is not what an engine writes.
+pub fn read_logged(payload: &[u8]) -> Result<Logged, GroupError> {
+    Ok(match Payload::read(payload)? {
+        Payload::Commands(_) => Logged::Commands(read_group(payload)?),
+        Payload::Mark { shards } => Logged::Mark { shards },
+        Payload::Digests { mark_end, digests } => Logged::Digests { mark_end, digests },
+    })
 }
 
 pub(crate) fn write_mark(shards: u16) -> Vec<u8> {
@@ -97,6 +129,7 @@ mod tests {
         let mark = write_mark(3);
         assert!(matches!(Payload::read(&mark), Ok(Payload::Mark { shards: 3 })));
         let bytes = write_digests(Lsn::new(77), &[5, u128::MAX]);
+        assert_eq!(read_logged(&mark).unwrap(), Logged::Mark { shards: 3 });
         let Ok(Payload::Digests { mark_end, digests }) = Payload::read(&bytes) else { panic!("digests") };
         assert_eq!((mark_end, digests), (Lsn::new(77), vec![5, u128::MAX]));
         for len in 2..bytes.len() {

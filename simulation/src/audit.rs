@@ -8,15 +8,19 @@ use suanpan_core::{
     Account, ChannelTerms, Currency, MerchantId, PAGE_ENTRIES_MAX, Query, RefundState, Reply, Request,
     ShardTotals, Timestamp,
 };
-use suanpan_engine::{Batch, Caller, Completed, Engine, EngineError, Followed};
+use suanpan_engine::{Batch, Caller, Completed, Engine, Health};
 use suanpan_wal::host;
 
-use crate::books::Known;
+use crate::books::{Books, Known};
 use crate::life::Life;
+use crate::log::{self, Unread};
 use crate::naive::Seen;
 
 /// The expiry closes orders while this looks; then it looks again, so often.
 const LOOKS_MAX: u32 = 40;
+
+/// At one start in so many the follower reads along.
+const FOLLOWS_ONE_IN: u64 = 4;
 
 /// Where looks arrive.
 struct Inbox(Mutex<Sender<Completed>>);
@@ -30,13 +34,14 @@ impl Caller for Inbox {
 
 /// Looks at everything. `recovered`: nothing is on its way yet.
 pub(crate) fn of(life: &Life, engine: &Engine, recovered: bool) {
-    let mut recovered = recovered;
+    let mut first = recovered;
     for _ in 0..LOOKS_MAX {
-        let log = match log_of(engine) {
-            Ok(log) => log,
-            Err(error) => return life.books.fail(format!("the log cannot be followed: {error}")),
-        };
-        life.books.found(log, std::mem::take(&mut recovered));
+        if !read_log(life, engine, first) {
+            continue;
+        }
+        if std::mem::take(&mut first) && life.books.lock().counts.lives.is_multiple_of(FOLLOWS_ONE_IN) {
+            follow(life, engine);
+        }
         if life.is_lost() {
             return;
         }
@@ -46,7 +51,8 @@ pub(crate) fn of(life: &Life, engine: &Engine, recovered: bool) {
         let Some((totals, _)) = engine.totals() else { return };
         let outcome = expected.compare(&found, &totals);
         // What came to the log meanwhile may be what differs.
-        let same = log_of(engine).is_ok_and(|log| log.len() == expected.logged);
+        let log = log::read(&life.disk, engine.durable());
+        let same = log.is_ok_and(|log| life.books.lock().reaches(&log) == expected.logged);
         if same && now(engine).0 - before.0 < 20_000 {
             life.books.lock().counts.views += found.len() as u64;
             life.books.adds_up(&totals);
@@ -65,17 +71,53 @@ pub(crate) fn of(life: &Life, engine: &Engine, recovered: bool) {
     }
 }
 
-fn now(engine: &Engine) -> Timestamp {
-    engine.clock().now()
+/// Takes the log in; false when it has to be read again.
+fn read_log(life: &Life, engine: &Engine, recovered: bool) -> bool {
+    let (known, end) = life.books.reached();
+    match log::read(&life.disk, engine.durable()) {
+        Ok(log) if log.begin > end && !log::reaches_back(&life.disk, end) => {
+            life.books.fail(format!("the log begins at {}, and was read up to {end}", log.begin));
+        }
+        Ok(log) => life.books.found(log, known, recovered),
+        Err(Unread::Released) => return false,
+        Err(Unread::Wrong(what)) => life.books.fail(what),
+    }
+    true
 }
 
-fn log_of(engine: &Engine) -> Result<Vec<Followed>, EngineError> {
-    let mut follower = engine.follow()?;
-    let mut log = Vec::new();
-    while let Some(followed) = follower.read()? {
-        log.push(followed);
+/// A follower reads the whole log, if it is there from its beginning on.
+fn follow(life: &Life, engine: &Engine) {
+    if life.books.is_released() {
+        return;
     }
-    Ok(log)
+    let outcome = engine.follow().and_then(|mut follower| {
+        while follower.read()?.is_some() {}
+        Ok(())
+    });
+    if let Err(error) = outcome
+        && !life.books.is_released()
+    {
+        life.books.fail(format!("the log cannot be followed: {error}"));
+    }
+}
+
+/// After a bit of the cold store has flipped: what is shown is right, or the engine says that it is damaged.
+pub(crate) fn after_rot(books: &Books, engine: &Engine) {
+    let expected = Expected::of(&books.lock(), now(engine));
+    let found = expected.looked_up(engine);
+    let totals = engine.totals();
+    if engine.health() != Health::Ready {
+        return;
+    }
+    let (Some(found), Some((totals, _))) = (found, totals) else { return };
+    let later = Expected::of(&books.lock(), now(engine));
+    if let Err(differ) = later.compare(&found, &totals) {
+        books.fail(format!("after a bit of the cold store flipped: {differ}"));
+    }
+}
+
+fn now(engine: &Engine) -> Timestamp {
+    engine.clock().now()
 }
 
 /// All that the model shows.

@@ -11,10 +11,12 @@ use std::time::Duration;
 use suanpan_core::{
     Command, Date, Receipt, RefundResultState, Rejection, Reply, Request, ShardTotals, Timestamp, encode,
 };
-use suanpan_engine::{Completed, Followed, Lsn};
+use suanpan_engine::{Completed, Lsn, TakenSnapshot};
 use suanpan_wal::SimDisk;
 use suanpan_wal::host::baton;
 
+use crate::digests::Digests;
+use crate::log::{self, Log, Unread, What};
 use crate::naive::{Flaw, Naive};
 use crate::world::{Counts, end_of_log};
 
@@ -32,12 +34,22 @@ pub(crate) struct Known {
     as_of: Lsn,
     /// The last life said that it stopped in order, and nothing was begun since.
     pub(crate) stopped: bool,
-    /// The log as it was found last.
-    log: Vec<(Lsn, u16, Vec<u8>)>,
+    /// The log as it was found, from its beginning on: what was released since, too.
+    log: Vec<Place>,
+    /// Up to where that is.
+    end: Lsn,
+    /// Where the log ended that the last life left.
+    kept: Lsn,
     pub(crate) model: Naive,
+    digests: Digests,
+    /// Snapshots whose digests are not compared yet: where, and what.
+    taken: Vec<(Lsn, u128)>,
     pub(crate) counts: Counts,
     failure: Option<String>,
 }
+
+/// A command of the log: its record, which one of it, and its bytes.
+type Place = (Lsn, u16, Vec<u8>);
 
 /// What is known of a command since the last recovery.
 #[derive(Default)]
@@ -61,7 +73,11 @@ impl Default for Known {
             as_of: Lsn::ZERO,
             stopped: false,
             log: Vec::new(),
+            end: Lsn::ZERO,
+            kept: Lsn::ZERO,
             model: Naive::new(Date::default(), Flaw::None),
+            digests: Digests::new(),
+            taken: Vec::new(),
             counts: Counts::default(),
             failure: None,
         }
@@ -186,11 +202,18 @@ impl Books {
         }
     }
 
+    /// Notes that a life begins on a log that ends there.
+    pub(crate) fn begins(&self, shards: u16, base: Option<Lsn>) {
+        let mut known = self.lock();
+        let at = known.kept;
+        known.digests.begins(at, shards, base);
+    }
+
     /// After a life: what any answer said is what the disk gives back.
     pub(crate) fn check_kept(&self, disk: &SimDisk) {
         let as_of = self.lock().as_of;
         match end_of_log(disk) {
-            Ok(end) if end >= as_of.get() => {}
+            Ok(end) if end >= as_of.get() => self.lock().kept = Lsn::new(end),
             Ok(end) => self.fail(format!("an answer said {as_of}, and the log that is found ends at {end}")),
             Err(error) => self.fail(format!("the log cannot be opened: {error}")),
         }
@@ -208,11 +231,15 @@ impl Books {
         }
     }
 
-    /// Takes in the log as it is: all that was known of it, and what came to it, which the model is told. `recovered`
-    /// says that nothing is on its way any more.
-    pub(crate) fn found(&self, log: Vec<Followed>, recovered: bool) {
+    /// Takes in the log as it is: what is there is what was known of it, and what came to it is told to the model. It was
+    /// read when so many commands were known. `recovered` says that nothing is on its way any more.
+    pub(crate) fn found(&self, log: Log, known_before: usize, recovered: bool) {
         let mut known = self.lock();
-        let outcome = known.take_in(log).and_then(|()| known.check_asked());
+        let reaches = known.reaches(&log);
+        let outcome = match reaches < known_before {
+            true => Err(format!("the log had {known_before} commands and has {reaches}")),
+            false => known.take_in(log).and_then(|()| known.check_asked()),
+        };
         if recovered {
             known.asked.clear();
         }
@@ -220,6 +247,37 @@ impl Books {
         if let Err(what) = outcome {
             self.fail(what);
         }
+    }
+
+    /// Reads what is about to be released, as the disk is.
+    pub(crate) fn read_before_release(&self, disk: &SimDisk) {
+        let outcome = match log::read_to_snapshot(disk) {
+            Ok(log) => self.lock().take_in(log),
+            Err(Unread::Wrong(what)) => Err(what),
+            Err(Unread::Released) => Err("a segment goes that no snapshot stands for".to_owned()),
+        };
+        if let Err(what) = outcome {
+            self.fail(what);
+        }
+    }
+
+    /// How many commands of the log are known, and up to where.
+    pub(crate) fn reached(&self) -> (usize, Lsn) {
+        let known = self.lock();
+        (known.logged(), known.end)
+    }
+
+    /// Whether some of the log is gone.
+    pub(crate) fn is_released(&self) -> bool {
+        self.lock().counts.released > 0
+    }
+
+    /// Notes a snapshot, whose digest is compared when its place of the log is read.
+    pub(crate) fn took(&self, taken: &TakenSnapshot) {
+        let mut known = self.lock();
+        known.counts.snapshots += 1;
+        known.counts.departed += taken.departed;
+        known.taken.push((taken.lsn, taken.digest));
     }
 
     /// Whether the trial balance is zero.
@@ -240,28 +298,62 @@ impl Known {
         self.log.len()
     }
 
-    fn take_in(&mut self, log: Vec<Followed>) -> Result<(), String> {
-        if log.len() < self.log.len() {
-            return Err(format!("the log had {} commands and has {}", self.log.len(), log.len()));
-        }
-        for (at, followed) in log.into_iter().enumerate() {
-            let bytes = bytes_of(&followed.command);
-            let place = (followed.lsn, followed.index, bytes);
-            if let Some(before) = self.log.get(at) {
-                if *before != place {
-                    return Err(format!("command {at} of the log is another than before: {followed:?}"));
+    /// How many commands there are up to a log's end.
+    pub(crate) fn reaches(&self, log: &Log) -> usize {
+        let before = self.log.partition_point(|place| place.0 < log.begin);
+        let commands = |record: &log::Record| match &record.what {
+            What::Commands(_, commands) => commands.len(),
+            _ => 0,
+        };
+        before + log.records.iter().map(commands).sum::<usize>()
+    }
+
+    fn take_in(&mut self, log: Log) -> Result<(), String> {
+        let mut at = self.log.partition_point(|place| place.0 < log.begin);
+        for record in log.records {
+            let is_new = record.lsn >= self.end;
+            match record.what {
+                What::Commands(now, commands) => {
+                    for (index, command) in (0..).zip(commands) {
+                        let place = (record.lsn, index, bytes_of(&command));
+                        match self.log.get(at) {
+                            Some(before) if *before == place => {}
+                            None if is_new => self.take_in_one(place, &command, now)?,
+                            _ => {
+                                return Err(format!(
+                                    "command {at} of the log is another than before: {command:?}"
+                                ));
+                            }
+                        }
+                        at += 1;
+                    }
                 }
-                continue;
+                What::Mark(shards) if is_new => self.digests.mark(record.end, shards)?,
+                What::Digests(mark_end, digests) if is_new => {
+                    self.counts.digests += u64::from(self.digests.compare(mark_end, &digests)?);
+                }
+                What::Mark(_) | What::Digests(..) => {}
             }
-            let reply = self.tell(&followed.command, followed.now)?;
-            let asked = self.asked.entry(place.2.clone()).or_default();
-            asked.found += 1;
-            asked.told.push(reply);
-            // What the engine itself sends nobody asked for.
-            asked.maybe += u32::from(followed.command.is_internal());
-            self.counts.logged += 1;
-            self.log.push(place);
+            self.end = self.end.max(record.end);
         }
+        let (reached, left) = std::mem::take(&mut self.taken).into_iter().partition(|one| one.0 <= self.end);
+        self.taken = left;
+        for (lsn, sum) in Vec::into_iter(reached) {
+            self.counts.digests += u64::from(self.digests.compare_sum(lsn, sum)?);
+        }
+        Ok(())
+    }
+
+    fn take_in_one(&mut self, place: Place, command: &Command, now: Timestamp) -> Result<(), String> {
+        let reply = self.tell(command, now)?;
+        self.digests.tell(command, now);
+        let asked = self.asked.entry(place.2.clone()).or_default();
+        asked.found += 1;
+        asked.told.push(reply);
+        // What the engine itself sends nobody asked for.
+        asked.maybe += u32::from(command.is_internal());
+        self.counts.logged += 1;
+        self.log.push(place);
         Ok(())
     }
 

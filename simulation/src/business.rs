@@ -208,10 +208,7 @@ fn movement(rng: &mut Rng, life: u32) -> Command {
 
 fn other(rng: &mut Rng, life: u32) -> Command {
     match rng.u32(0..14) {
-        0..=1 => {
-            let date = Date(FIRST_DATE + life as i32 + rng.i32(0..4));
-            Command::SetDate(SetDate { date, cut: true })
-        }
+        0..=1 => day_cut(rng, life),
         2..=6 => adjustment(rng, life),
         7..=8 => {
             let mut terms = terms_of(rng.u64(1..=SHOPS));
@@ -234,6 +231,12 @@ fn other(rng: &mut Rng, life: u32) -> Command {
         }
         _ => payment(rng, life),
     }
+}
+
+/// The next days, most of them in their order.
+pub(crate) fn day_cut(rng: &mut Rng, life: u32) -> Command {
+    let date = Date(FIRST_DATE + 2 * life as i32 + rng.i32(0..5));
+    Command::SetDate(SetDate { date, cut: true })
 }
 
 fn adjustment(rng: &mut Rng, life: u32) -> Command {

@@ -60,6 +60,7 @@ impl Asking {
                     let _ = self.engine.run(Run::Sweep);
                 }
                 2 => self.add_up(),
+                8..=10 if self.life.setting.snapshots.asked_for => self.snapshot(),
                 3..=6 => baton::sleep(Duration::from_micros(self.rng.u64(0..60_000))),
                 7 => baton::sleep(Duration::from_millis(self.rng.u64(0..3_000))),
                 _ => self.ask_some(),
@@ -152,7 +153,8 @@ impl Asking {
     }
 
     fn settle(&mut self) {
-        let batch_no = business::number('B', self.rng.u32(0..12));
+        let life = self.life.setting.number;
+        let batch_no = business::number('B', self.rng.u32(life * 4..life * 4 + 12));
         let one = self.rng.bool().then(|| business::merchant(&mut self.rng));
         let reply = self.engine.run(Run::Settlement(Settlement { batch_no, merchant: one }));
         if let Reply::Settlement { view, .. } = reply
@@ -160,6 +162,17 @@ impl Asking {
         {
             self.life.books.fail(format!("a settlement was answered before its end: {view:?}"));
         }
+    }
+
+    /// A snapshot, often behind a day that is settled, so that orders leave with it.
+    fn snapshot(&mut self) {
+        if self.rng.u32(0..3) != 0 {
+            let cut = business::day_cut(&mut self.rng, self.life.setting.number);
+            let token = self.ask(vec![cut]);
+            self.wait_for(token);
+            self.settle();
+        }
+        self.life.snapshot(&self.engine);
     }
 
     fn add_up(&self) {

@@ -1,13 +1,13 @@
 //! One life of the server: it starts on what is there, is looked at, is asked, and comes to its end.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fastrand::Rng;
 use suanpan_core::Date;
-use suanpan_engine::{Backend, Engine, EngineConfig, Health, Planted};
+use suanpan_engine::{Backend, Engine, EngineConfig, Health, Lsn, Planted};
 use suanpan_wal::host::{self, baton};
 use suanpan_wal::{Call, Failure, SimDisk};
 
@@ -15,7 +15,8 @@ use crate::audit;
 use crate::books::Books;
 use crate::business;
 use crate::caller::Asking;
-use crate::fate::Fate;
+use crate::fate::{Fate, WRITTEN_ASIDE};
+use crate::log;
 
 /// The data folder.
 pub(crate) const DATA: &str = "/data";
@@ -42,6 +43,55 @@ pub(crate) struct Setting {
     pub(crate) seed: u64,
     /// Only looked at.
     pub(crate) last: bool,
+    pub(crate) snapshots: Snapshots,
+    /// The snapshot that it is to begin with.
+    pub(crate) base: Option<Lsn>,
+    /// Another is there in which a bit flipped.
+    pub(crate) rotten: bool,
+}
+
+/// When snapshots are taken, and how much is kept in memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Snapshots {
+    /// By callers, in the midst of their business.
+    pub(crate) asked_for: bool,
+    /// As the first thing in the life.
+    first: bool,
+    log_bytes: Option<u64>,
+    every: Option<Duration>,
+    orders_max: u64,
+}
+
+impl Snapshots {
+    pub(crate) fn draw(rng: &mut Rng, fate: Fate) -> Self {
+        let needed = matches!(fate, Fate::CrashAtSnapshot(_) | Fate::SnapshotFails(..));
+        Self {
+            asked_for: needed || rng.u32(0..3) != 0,
+            first: rng.u32(0..4) == 0,
+            log_bytes: (rng.u32(0..6) == 0).then(|| rng.u64(10_000..200_000)),
+            every: (rng.u32(0..6) == 0).then(|| Duration::from_millis(rng.u64(500..4_000))),
+            orders_max: if rng.u32(0..8) == 0 { rng.u64(20..300) } else { u64::MAX },
+        }
+    }
+}
+
+impl Setting {
+    pub(crate) fn config(&self, disk: &SimDisk) -> EngineConfig {
+        let backend = if self.seed.is_multiple_of(3) { Backend::Map } else { Backend::Write };
+        EngineConfig {
+            shards: self.shards,
+            segment_bytes: self.segment_bytes,
+            storage: Arc::new(disk.clone()),
+            reserve_bytes: 1 << 20,
+            backend,
+            snapshot_log_bytes: self.snapshots.log_bytes,
+            snapshot_every: self.snapshots.every,
+            hot_days: 1,
+            orders_in_memory_max: self.snapshots.orders_max,
+            planted: self.planted,
+            ..EngineConfig::new(Path::new(DATA), FIRST_DATE)
+        }
+    }
 }
 
 /// A life under way, as all see it who have to do with it.
@@ -91,6 +141,7 @@ impl Life {
         let mut known = self.books.lock();
         let counts = &mut known.counts;
         match self.setting.fate {
+            Fate::CrashAtSnapshot(_) if machine.is_off() => counts.crashes_at_snapshot += 1,
             Fate::CrashAtCall(_) if machine.is_off() => counts.crashes_at_disk += 1,
             Fate::CrashAfter(_) if machine.is_off() => counts.crashes_elsewhere += 1,
             Fate::SyncFails(_) | Fate::WriteFails(_) if self.has_failed() => counts.failed_disks += 1,
@@ -104,18 +155,27 @@ impl Life {
         match self.setting.fate {
             Fate::SyncFails(nth) => self.disk.fail(Call::Sync, nth, Failure::Io),
             Fate::WriteFails(nth) => self.disk.fail(Call::Write, nth, Failure::Io),
-            Fate::CrashAtCall(nth) => {
-                let at = self.disk.steps() + nth;
-                self.disk.watch(move |disk, step| {
-                    if step == at {
-                        baton::tell("the power goes at a call of the disk");
-                        disk.crash_at(step);
-                        baton::switch_off();
-                    }
-                });
-            }
-            Fate::Stop | Fate::CrashAfter(_) | Fate::Full(..) => {}
+            _ => {}
         }
+        let (at_call, at_snapshot) = match self.setting.fate {
+            Fate::CrashAtCall(nth) => (Some(self.disk.steps() + nth), None),
+            Fate::CrashAtSnapshot(nth) => (None, Some(nth)),
+            _ => (None, None),
+        };
+        let (books, aside) = (self.books.clone(), AtomicU64::new(0));
+        self.disk.watch(move |disk, step, call, path| {
+            if matches!(call, Call::Rename | Call::Remove) && log::is_segment(path) {
+                books.read_before_release(&disk.fork());
+                books.lock().counts.released += 1;
+            }
+            let is_aside = WRITTEN_ASIDE.iter().any(|one| path.starts_with(Path::new(DATA).join(one)));
+            let nth = is_aside.then(|| aside.fetch_add(1, Ordering::SeqCst) + 1);
+            if at_call == Some(step) || (nth.is_some() && nth == at_snapshot) {
+                baton::tell(&format!("the power goes at a call of the disk: {call:?} {}", path.display()));
+                disk.crash_at(step);
+                baton::switch_off();
+            }
+        });
     }
 
     /// What happens whatever the server does.
@@ -130,6 +190,12 @@ impl Life {
                 }
             }
             Fate::Full(after, long) => self.fill_disk(after, long),
+            Fate::SnapshotFails(call, what, nth, failure) => {
+                while self.engine().is_none() && !self.is_over() {
+                    baton::sleep(Duration::from_millis(1));
+                }
+                self.disk.fail_within(&Path::new(DATA).join(what), call, nth, failure);
+            }
             _ => {}
         }
         self.fulfilled.store(true, Ordering::SeqCst);
@@ -175,24 +241,11 @@ impl Life {
         self.has_failed() || self.books.failure().is_some()
     }
 
-    fn config(&self) -> EngineConfig {
-        let backend = if self.setting.seed.is_multiple_of(3) { Backend::Map } else { Backend::Write };
-        EngineConfig {
-            shards: self.setting.shards,
-            segment_bytes: self.setting.segment_bytes,
-            storage: Arc::new(self.disk.clone()),
-            reserve_bytes: 1 << 20,
-            backend,
-            planted: self.setting.planted,
-            ..EngineConfig::new(Path::new(DATA), FIRST_DATE)
-        }
-    }
-
     /// The server's first thread.
     fn serve(self: Arc<Self>) {
         let was_stopped = std::mem::take(&mut self.books.lock().stopped);
         let told = self.clone();
-        let started = Engine::start(&self.config(), move |reason| {
+        let started = Engine::start(&self.setting.config(&self.disk), move |reason| {
             baton::tell(&format!("the engine failed: {reason}"));
             told.failed.store(true, Ordering::SeqCst);
             if !told.setting.fate.may_fail() {
@@ -211,19 +264,24 @@ impl Life {
             }
         };
         baton::tell(&format!("started, {:?}", engine.recovered()));
-        self.books.lock().counts.lives += 1;
-        if was_stopped && !engine.recovered().clean {
-            self.books.fail("it had stopped in order, and does not know".to_owned());
-        }
+        self.look_at_start(&engine, was_stopped);
         *self.engine.lock().unwrap_or_else(PoisonError::into_inner) = Some(engine.clone());
+        if self.setting.snapshots.first {
+            self.snapshot(&engine);
+        }
         audit::of(&self, &engine, true);
         if !self.setting.last {
             self.work(&engine);
         }
         baton::wait_until("waiting for its fate", || self.fulfilled.load(Ordering::SeqCst));
+        if matches!(self.setting.fate, Fate::Full(..) | Fate::SnapshotFails(..)) || self.setting.last {
+            // What failed once does not fail for ever.
+            let _ = self.snapshot(&engine) || self.snapshot_at_last(&engine);
+        }
         if !self.is_lost() {
             audit::of(&self, &engine, false);
         }
+        self.books.lock().counts.brought_back += engine.brought_back();
         self.over.store(true, Ordering::SeqCst);
         let stopped = engine.stop();
         baton::tell(&format!("stopped: {stopped:?}"));
@@ -231,6 +289,48 @@ impl Life {
         if stopped.is_err() != self.has_failed() {
             self.books.fail(format!("stopped with {stopped:?}"));
         }
+    }
+
+    fn look_at_start(&self, engine: &Engine, was_stopped: bool) {
+        let recovered = engine.recovered();
+        let mut known = self.books.lock();
+        known.counts.lives += 1;
+        known.counts.restored += u64::from(recovered.snapshot.is_some());
+        known.counts.passed_over += recovered.passed_over.len() as u64;
+        drop(known);
+        if was_stopped && !recovered.clean {
+            self.books.fail("it had stopped in order, and does not know".to_owned());
+        }
+        if recovered.passed_over.is_empty() == self.setting.rotten || recovered.snapshot != self.setting.base
+        {
+            self.books.fail(format!("begins not at {:?}: {recovered:?}", self.setting.base));
+        }
+    }
+
+    /// Takes a snapshot; whether it could be taken.
+    pub(crate) fn snapshot(&self, engine: &Engine) -> bool {
+        match engine.snapshot() {
+            Ok(taken) => {
+                self.books.took(&taken);
+                return true;
+            }
+            Err(error) => {
+                baton::tell(&format!("no snapshot: {error}"));
+                self.books.lock().counts.failed_snapshots += 1;
+                if !self.is_lost() && !self.setting.fate.may_fail_snapshot() {
+                    self.books.fail(format!("no snapshot: {error}"));
+                }
+            }
+        }
+        false
+    }
+
+    fn snapshot_at_last(&self, engine: &Engine) -> bool {
+        let taken = self.snapshot(engine);
+        if !taken && !self.is_lost() {
+            self.books.fail("no snapshot can be taken any more".to_owned());
+        }
+        taken
     }
 
     /// Lets callers ask until they are done.

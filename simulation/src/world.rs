@@ -12,7 +12,8 @@ use suanpan_wal::{LogConfig, Recovery, SimDisk, Storage};
 
 use crate::books::Books;
 use crate::fate::Fate;
-use crate::life::{DATA, Life, Setting};
+use crate::life::{DATA, Life, Setting, Snapshots};
+use crate::rot::Rot;
 
 /// 2018-08-26T12:00:00+08:00, a Sunday: when the first life begins.
 const BEGINS: Duration = Duration::from_secs(1_535_256_000);
@@ -22,6 +23,9 @@ const STEPS_BEYOND: u64 = 250_000;
 
 /// And so much more time: whoever waits in vain lets the clock run on.
 const TIME_BEYOND: Duration = Duration::from_secs(300);
+
+/// The most shards.
+pub(crate) const SHARDS_MAX: u16 = 4;
 
 /// More than a step takes on average, sleeps and all.
 const STEP_TAKES_MAX: Duration = Duration::from_millis(10);
@@ -66,6 +70,28 @@ pub struct Counts {
     pub looked_behind: u64,
     /// Views compared with the model's.
     pub views: u64,
+    /// Lives that ended with a loss of power at a call for a snapshot or the cold store.
+    pub crashes_at_snapshot: u64,
+    /// Snapshots that were taken and compared when somebody asked for them.
+    pub snapshots: u64,
+    /// Those that failed because the disk did.
+    pub failed_snapshots: u64,
+    /// Logged digests compared.
+    pub digests: u64,
+    /// Starts from a snapshot.
+    pub restored: u64,
+    /// Snapshots in which a bit flipped, and that a start passed over.
+    pub passed_over: u64,
+    /// Starts on a cold store in which a bit flipped, and those of them that said so.
+    pub rotten: u64,
+    /// See there.
+    pub rot_found: u64,
+    /// Orders and blocks of entries that left for the cold store with a snapshot that somebody asked for.
+    pub departed: u64,
+    /// Those that came back because somebody asked for them.
+    pub brought_back: u64,
+    /// Segments of the log that were released.
+    pub released: u64,
 }
 
 impl Counts {
@@ -84,6 +110,17 @@ impl Counts {
         self.logged += other.logged;
         self.looked_behind += other.looked_behind;
         self.views += other.views;
+        self.crashes_at_snapshot += other.crashes_at_snapshot;
+        self.snapshots += other.snapshots;
+        self.failed_snapshots += other.failed_snapshots;
+        self.digests += other.digests;
+        self.restored += other.restored;
+        self.passed_over += other.passed_over;
+        self.rotten += other.rotten;
+        self.rot_found += other.rot_found;
+        self.departed += other.departed;
+        self.brought_back += other.brought_back;
+        self.released += other.released;
     }
 }
 
@@ -91,10 +128,13 @@ impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} lives: {} crashes at the disk, {} elsewhere, {} stops, {} failed disks, {} full disks ({} refusals); \
-             {} answered ({} newly done, {} unknown), {} logged, {} looked behind, {} views",
+            "{} lives: {} crashes at the disk, {} at snapshots, {} elsewhere, {} stops, {} failed disks, {} full disks ({} refusals); \
+             {} answered ({} newly done, {} unknown), {} logged, {} looked behind, {} views; \
+             {} snapshots asked for ({} failed), {} digests compared, {} restored, {} passed over, {} rotten stores ({} found), \
+             {} left, {} brought back, {} segments released",
             self.lives,
             self.crashes_at_disk,
+            self.crashes_at_snapshot,
             self.crashes_elsewhere,
             self.stops,
             self.failed_disks,
@@ -105,7 +145,17 @@ impl fmt::Display for Counts {
             self.unknown,
             self.logged,
             self.looked_behind,
-            self.views
+            self.views,
+            self.snapshots,
+            self.failed_snapshots,
+            self.digests,
+            self.restored,
+            self.passed_over,
+            self.rotten,
+            self.rot_found,
+            self.departed,
+            self.brought_back,
+            self.released
         )
     }
 }
@@ -163,16 +213,23 @@ fn live_on(plan: Plan, books: &Arc<Books>) {
     let made = disk.make_dir(Path::new(DATA));
     made.expect("nothing is planned to go wrong yet");
     // A folder keeps the size of its segments, which bounds the number of shards.
-    let (segment_bytes, shards_max) = if rng.bool() { (1 << 20, 2) } else { (2 << 20, 4) };
+    let (segment_bytes, shards_max) = if rng.bool() { (1 << 20, 2) } else { (2 << 20, SHARDS_MAX) };
+    // Digests can be compared as long as the shards are as many.
+    let (same, shards_max) = if rng.bool() { (true, rng.u16(1..=shards_max)) } else { (false, shards_max) };
+    let mut rot = Rot::default();
     let mut number = 0;
     while books.failure().is_none() {
         number += 1;
         let last = baton::steps() >= plan.steps && number > 1;
         let fate = if last { Fate::Stop } else { Fate::draw(&mut rng) };
-        let shards = rng.u16(1..=shards_max);
-        baton::tell(&format!("life {number} with {shards} shards, which ends by {fate:?}"));
+        let shards = if same { shards_max } else { rng.u16(1..=shards_max) };
+        let snapshots = Snapshots::draw(&mut rng, fate);
+        baton::tell(&format!("life {number} with {shards} shards, {snapshots:?}, which ends by {fate:?}"));
+        let (planted, seed) = (plan.planted, rng.u64(..));
+        let (rotten, base) = (rot.is_there(&disk), rot.newest_sound(&disk));
+        books.begins(shards, base);
         let setting =
-            Setting { number, shards, segment_bytes, fate, planted: plan.planted, seed: rng.u64(..), last };
+            Setting { number, shards, segment_bytes, fate, planted, seed, last, snapshots, base, rotten };
         Life::live(setting, disk.clone(), books.clone());
         let seed = rng.u64(..);
         let loses_power = fate.loses_power(&mut rng);
@@ -182,6 +239,10 @@ fn live_on(plan: Plan, books: &Arc<Books>) {
         if last {
             break;
         }
+        if fate == Fate::Stop && books.lock().stopped {
+            Rot::look(&setting, &disk, books, &mut rng);
+        }
+        rot.set_in(&disk, &mut rng);
     }
 }
 

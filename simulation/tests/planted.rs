@@ -5,7 +5,7 @@
 use suanpan_simulation::{PLANTED, Plan, simulate};
 
 /// Those that any dozen of seeds shows.
-const FREQUENT: usize = 5;
+const FREQUENT: usize = 9;
 
 /// How many seeds a mistake has to show itself in.
 const SEEDS: u64 = 12;
