@@ -173,6 +173,7 @@ impl Gate {
 mod model;
 
 #[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
     use std::sync::Mutex;
