@@ -292,3 +292,72 @@ fn images_are_taken_once_each_and_only_those_that_are_needed() {
     newer[0][1] = 2;
     assert_eq!(alone(&newer).unwrap_err(), ImageError::Version(2));
 }
+
+/// What the sequences do not say: a channel's number of a refund, names, and the longest and largest of everything.
+#[test]
+fn what_is_longest_and_largest_is_kept() {
+    let mut shop = Shop::new();
+    let zone = Zone { name: "z".repeat(64), steps: shanghai().steps };
+    let channel =
+        ChannelTerms { cost_rate: Rate(1_000_000), ..ChannelTerms::preset("x", Preset::Alipay, zone) };
+    let channel = shop.put_channel(ChannelTerms { name: "x".repeat(32), ..channel });
+    shop.merchant(9, |_| {});
+    shop.merchant(MerchantId::MAX, |terms| {
+        (terms.name, terms.platform) = ("名".repeat(42), Some(MerchantId(9)));
+        (terms.fee_rate, terms.mode) = (rate("0.5"), SettlementMode::Gross);
+    });
+    let (most, id) = (1_000_000_000_000_000, MerchantId::MAX);
+    let (order_no, refund_no) = ("A".repeat(32), "R".repeat(32));
+    let mut payment = discounted(payment(id, &order_no, channel, most), 1, 2, most - 3);
+    payment.details.as_mut().unwrap().channel_txn = Some("7".repeat(64));
+    payment.paid_at = Some(Timestamp(*Timestamp::RANGE.end()));
+    shop.pay(payment);
+    shop.refund(id, &refund_no, &order_no, most);
+    shop.done(&Command::RefundResult(RefundResult {
+        merchant: MerchantId(id),
+        refund_no: number(&refund_no),
+        state: RefundResultState::Succeeded,
+        channel_refund_no: Some("8".repeat(64).into()),
+    }));
+    let again = alone(&image(&mut shop.ledger)).unwrap();
+    assert_eq!(again.digest(), shop.ledger.digest());
+    assert_eq!(again.totals(), shop.ledger.totals());
+    let merchant = Query::Merchant(MerchantId(id));
+    assert_eq!(again.answer(&merchant, Timestamp(NOON)), shop.ledger.answer(&merchant, Timestamp(NOON)));
+}
+
+/// An order that is in no list of entries can be kept apart and come back; one that is in a list is missed.
+#[test]
+fn an_order_kept_apart_is_skipped_and_comes_back() {
+    let mut shop = Shop::new();
+    let channel = shop.channel("wechat");
+    shop.merchant(1, |_| {});
+    shop.pay(payment(1, "A0", channel, 100));
+    let (merchant, order_no, discounts) = (MerchantId(1), number("A1"), Discounts::default());
+    let (hold, expires_at) = (false, Some(Timestamp(NOON + DAY)));
+    let created = NewOrder { merchant, order_no, channel, amount: 7, discounts, hold, expires_at };
+    shop.done(&Command::CreateOrder(Box::new(created)));
+    shop.pay(payment(1, "A2", channel, 100));
+    shop.refund(1, "R0", "A2", 40);
+    shop.pay(payment(1, "A3", channel, 100));
+    let snapshot = shop.ledger.snapshot();
+    let mut orders = Vec::new();
+    snapshot.each_order(&Kin::new(&snapshot), &mut |bytes| orders.push(bytes.to_vec()));
+    let without = |slot: u32| {
+        let mut blocks = Vec::new();
+        write_image(&snapshot, &|at| at == slot, &mut |block| blocks.push(block));
+        alone(&blocks)
+    };
+    let mut again = without(1).unwrap();
+    assert_ne!(again.digest(), snapshot.digest());
+    again.install(read_order(&mut orders[1].as_slice()).unwrap()).unwrap();
+    assert_eq!(again.digest(), snapshot.digest());
+    let over = Timestamp(NOON + 2 * DAY);
+    assert_eq!(again.answer(&Query::Expired(9), over), shop.ledger.answer(&Query::Expired(9), over));
+    let entries = Query::Entries(merchant, 0);
+    assert_eq!(again.answer(&entries, over), shop.ledger.answer(&entries, over));
+    for slot in [0, 2, 3] {
+        let missed = without(slot).unwrap_err();
+        assert!(matches!(missed, ImageError::Malformed(_)), "{missed}");
+    }
+}
