@@ -38,7 +38,7 @@ fn main() {
         let (begun, standing) = (on_the_core(), Instant::now());
         let snapshot = ledger.snapshot();
         let stood = standing.elapsed();
-        write_image(&snapshot, &|_| false, &mut |block| blocks.push(block));
+        write_image(&snapshot, &mut |block| blocks.push(block));
         let took = on_the_core() - begun;
         let bytes: usize = blocks.iter().map(Vec::len).sum();
         let longest = blocks.iter().map(Vec::len).max().unwrap_or(0);

@@ -57,6 +57,16 @@ impl Record for StoredSplit {
     }
 }
 
+impl StoredSplitReturn {
+    pub(crate) fn digest(&self, digest: &mut Digest) {
+        digest.record(b"split return", |record| {
+            record.u64(self.asked.merchant.0).bytes(self.asked.return_no.as_bytes());
+            record.bytes(self.asked.order_no.as_bytes()).bytes(self.asked.split_no.as_bytes());
+            record.u64(self.asked.receiver.0).u64(self.asked.amount).i64(self.date.0.into());
+        });
+    }
+}
+
 impl Record for StoredSplitReturn {
     fn is_vacant(&self) -> bool {
         self.merchant == NOWHERE
@@ -368,21 +378,21 @@ impl Ledger {
 
     pub(crate) fn digest_splits(&self, digest: &mut Digest) {
         for split in self.splits.iter() {
-            let order = &self.orders[split.order];
-            digest.record(b"split", |record| {
-                record.u64(self.merchants[order.merchant].id.0).bytes(split.split_no.as_bytes());
-                record.bytes(order.order_no.as_bytes()).u64(split.finish.into()).i64(split.date.0.into());
-                for part in &split.parts {
-                    record.u64(part.receiver.0).u64(part.amount).u64(part.returned);
-                }
-            });
+            self.digest_split(digest, split);
         }
         for back in self.split_returns.iter() {
-            digest.record(b"split return", |record| {
-                record.u64(back.asked.merchant.0).bytes(back.asked.return_no.as_bytes());
-                record.bytes(back.asked.order_no.as_bytes()).bytes(back.asked.split_no.as_bytes());
-                record.u64(back.asked.receiver.0).u64(back.asked.amount).i64(back.date.0.into());
-            });
+            back.digest(digest);
         }
+    }
+
+    pub(crate) fn digest_split(&self, digest: &mut Digest, split: &StoredSplit) {
+        let order = &self.orders[split.order];
+        digest.record(b"split", |record| {
+            record.u64(self.merchants[order.merchant].id.0).bytes(split.split_no.as_bytes());
+            record.bytes(order.order_no.as_bytes()).u64(split.finish.into()).i64(split.date.0.into());
+            for part in &split.parts {
+                record.u64(part.receiver.0).u64(part.amount).u64(part.returned);
+            }
+        });
     }
 }

@@ -17,6 +17,7 @@ use suanpan_core::{Rejection, Reply};
 use suanpan_wal::Lsn;
 
 use crate::batch::{Batch, Caller, Completed};
+use crate::config::Planted;
 
 /// Groups of one shard that may wait for a sync; more than that and the shard waits too.
 const WAITING_GROUPS_MAX: usize = 1_024;
@@ -98,16 +99,24 @@ pub(crate) struct GateKeeper {
     gates: Vec<Arc<Gate>>,
     /// The oldest group of each shard that had to wait for another sync.
     heads: Vec<Option<Waiting>>,
+    /// See [`Planted::GateOpensEarly`].
+    early_bytes: u64,
 }
 
 impl GateKeeper {
     pub(crate) fn new(gates: Vec<Arc<Gate>>) -> Self {
         let heads = gates.iter().map(|_| None).collect();
-        Self { gates, heads }
+        Self { gates, heads, early_bytes: 0 }
+    }
+
+    pub(crate) fn planted(self, planted: Option<Planted>) -> Self {
+        let early_bytes = if planted == Some(Planted::GateOpensEarly) { 1024 } else { 0 };
+        Self { early_bytes, ..self }
     }
 
     /// Answers everything that is durable.
     pub(crate) fn open(&mut self, durable: Lsn) {
+        let durable = Lsn::new(durable.get() + self.early_bytes);
         for (gate, head) in self.gates.iter().zip(&mut self.heads) {
             while let Some(waiting) = head.take().or_else(|| gate.ring.pop()) {
                 if waiting.until > durable {

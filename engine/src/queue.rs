@@ -20,10 +20,12 @@
 use std::convert::Infallible;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
-use std::thread::{self, Thread};
 
 use crossbeam_queue::ArrayQueue;
 use crossbeam_utils::CachePadded;
+use suanpan_wal::host::{self, Thread};
+
+use crate::config::Planted;
 
 /// What became of an item that was put in.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,6 +45,8 @@ pub(crate) struct Queue<T, C = Infallible> {
     asleep: CachePadded<AtomicBool>,
     closed: AtomicBool,
     consumer: OnceLock<Thread>,
+    /// See [`Planted::WakeUpLost`].
+    sleeps_blindly: bool,
 }
 
 impl<T, C> Queue<T, C> {
@@ -58,7 +62,12 @@ impl<T, C> Queue<T, C> {
             asleep: CachePadded::new(AtomicBool::new(false)),
             closed: AtomicBool::new(false),
             consumer: OnceLock::new(),
+            sleeps_blindly: false,
         }
+    }
+
+    pub(crate) fn planted(self, planted: Option<Planted>) -> Self {
+        Self { sleeps_blindly: planted == Some(Planted::WakeUpLost), ..self }
     }
 
     /// Puts an item in and wakes the consumer, or gives the item back when the queue is full or closed.
@@ -107,16 +116,18 @@ impl<T, C> Queue<T, C> {
 
     /// Sleeps until there may be an item or a call. False when the queue was closed and is empty: the consumer is done.
     pub(crate) fn wait(&self) -> bool {
-        self.consumer.get_or_init(thread::current);
+        self.consumer.get_or_init(host::current);
+        host::point("falling asleep");
         self.asleep.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
+        host::point("looking once more");
         // Closed first, empty second: see the top of the file.
         let closed = self.is_closed();
-        if self.items.is_empty() && self.slot.is_empty() {
+        if (self.items.is_empty() && self.slot.is_empty()) || self.sleeps_blindly {
             if closed {
                 return false;
             }
-            thread::park();
+            host::park();
         }
         self.asleep.store(false, Ordering::Relaxed);
         true
@@ -143,6 +154,7 @@ impl<T, C> Queue<T, C> {
 mod tests {
     use super::*;
     use std::sync::Arc;
+    use std::thread;
 
     #[test]
     fn full_and_closed_are_answers() {

@@ -119,7 +119,8 @@ impl Chains {
 /// The blocks of a journal, from their ends.
 fn blocks(journal: &Journal) -> impl Iterator<Item = Run> {
     let marked = (0..).zip(&journal.marks).map(|(at, mark): (usize, _)| {
-        let before = at.checked_sub(1).map_or(0, |before| journal.marks[before].groups);
+        let cold = journal.cold.map_or(0, |mark| mark.groups);
+        let before = at.checked_sub(1).map_or(cold, |before| journal.marks[before].groups);
         Run { link: mark.last, left: mark.groups - before }
     });
     let open = Run { link: journal.last, left: journal.groups - journal.closed };

@@ -7,7 +7,7 @@ use crate::{Ledger, Number, Snapshot};
 
 /// Found once for all orders of a ledger, so that writing these costs what there is of them. It holds until the ledger
 /// is changed.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Kin {
     /// Order and void, by rising order; those of one order as they lie.
     voids: Vec<(u32, u32)>,
@@ -30,15 +30,15 @@ impl Kin {
         Self { voids: sorted(voids.collect()), splits: sorted(splits.collect()), returns: returns(ledger) }
     }
 
-    pub(super) fn voids(&self, order: u32) -> impl ExactSizeIterator<Item = u32> {
+    pub(crate) fn voids(&self, order: u32) -> impl ExactSizeIterator<Item = u32> {
         of(&self.voids, order)
     }
 
-    pub(super) fn splits(&self, order: u32) -> impl ExactSizeIterator<Item = u32> {
+    pub(crate) fn splits(&self, order: u32) -> impl ExactSizeIterator<Item = u32> {
         of(&self.splits, order)
     }
 
-    pub(super) fn returns(&self, split: u32) -> impl ExactSizeIterator<Item = u32> {
+    pub(crate) fn returns(&self, split: u32) -> impl ExactSizeIterator<Item = u32> {
         of(&self.returns, split)
     }
 }

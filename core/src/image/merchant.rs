@@ -1,5 +1,7 @@
 //! Merchants in an image: their terms, balances and days, and what their lists of entries are made of.
 
+use std::collections::VecDeque;
+
 use super::{ImageError, Read, amount, date, must, optional_date, sum};
 use crate::codec::{Reader, Writer};
 use crate::journal::{BLOCK_GROUPS, Journal, Link, Mark, PLACE_MAX, POSTING};
@@ -11,7 +13,7 @@ use crate::{
 };
 
 /// Counts of payments, groups and entries are below it, so that adding to them never overflows.
-const COUNT_MAX: u64 = 1 << 62;
+pub(super) const COUNT_MAX: u64 = 1 << 62;
 
 const STATE: u8 = 1 << 2;
 const CONTRADICTED: u8 = 1 << 5;
@@ -193,14 +195,25 @@ pub(super) fn read_link(own: u32, reader: &mut Reader<'_, '_>) -> Read<Link> {
 pub(super) fn read_journal(last: Link, reader: &mut Reader<'_, '_>) -> Read<Journal> {
     let (groups, entries, on): (u64, u64, Date) = (reader.int()?, reader.int()?, date(reader)?);
     must(0 < groups && groups <= entries && entries < COUNT_MAX, "counts of a journal")?;
-    Ok(Journal { entries, groups, last, date: on, closed: 0, marks: Vec::new() })
+    let cold = if reader.bool()? { Some(read_cold(reader)?) } else { None };
+    let closed = cold.map_or(0, |mark| mark.groups);
+    let fits = cold.is_none_or(|mark| mark.groups <= groups && mark.entries <= entries && mark.date <= on);
+    must(fits, "what is in the cold store of a journal")?;
+    Ok(Journal { entries, groups, last, date: on, closed, marks: VecDeque::new(), cold })
+}
+
+/// Where what is in the cold store ends.
+fn read_cold(reader: &mut Reader<'_, '_>) -> Read<Mark> {
+    let (on, groups, entries) = (date(reader)?, reader.int()?, reader.int()?);
+    must(0 < groups && groups <= entries && entries < COUNT_MAX, "what is in the cold store of a journal")?;
+    Ok(Mark { last: Link::END, date: on, groups, entries })
 }
 
 /// What follows a mark's link; `journal` is what it is of, if that is kept.
 pub(super) fn read_mark(last: Link, journal: Option<&Journal>, reader: &mut Reader<'_, '_>) -> Read<Mark> {
     let (on, groups, entries) = (date(reader)?, reader.int()?, reader.int()?);
     must((1..=BLOCK_GROUPS).contains(&groups) && groups <= entries && entries < COUNT_MAX, "a mark")?;
-    let before = journal.and_then(|journal| journal.marks.last());
+    let before = journal.and_then(|journal| journal.marks.back().or(journal.cold.as_ref()));
     let (closed, so_far) = before.map_or((0, 0), |mark| (mark.groups, mark.entries));
     let mark = Mark { last, date: on, groups: closed + groups, entries: so_far + entries };
     let fits = journal.is_none_or(|of| mark.groups <= of.groups && mark.entries <= of.entries);

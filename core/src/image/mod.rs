@@ -8,7 +8,7 @@
 //! image     = blocks, by rising kind; several of a kind where one would be too long, none where there is nothing
 //! block     = kind u8, items                                               no item stands in two blocks
 //!
-//!  1 head     = version u8, date, contradictions                           exactly one
+//!  1 head     = version u8, date, contradictions, of the cold store: orders, refunds, digest 16 bytes     exactly one
 //!  2 channel  = the codec's channel, in the order of their ids
 //!  3 promoter = the codec's promoter
 //!  4 holidays = the codec's holidays                                       none, or exactly one
@@ -23,9 +23,10 @@
 //!               [channel], [to]
 //! 11 order    = link before, merchant, order                               (order: see `order.rs`)
 //! 12 posting  = link before, text                                          (its bytes: see `journal.rs`)
-//! 13 journal  = merchant, link last, groups, entries, date
+//! 13 journal  = merchant, link last, groups, entries, date, [date, groups, entries of what is in the cold store]
 //! 14 mark     = merchant, link last, date, groups and entries since the mark before; after all journals
-//! 15 end      = {count} of items, of the kinds 2 to 14
+//! 15 tags     = table, count, {tag 4 bytes}: see `tags.rs`; a table may come in several items
+//! 16 end      = {count} of items, of the kinds 2 to 15
 //!
 //! merchant    = in 10, 11, 13 and 14 the how manieth of the image
 //! link        = 0 none; 1 + 2 × zigzag(this order's place - an order's), 2 + 2 × a posting's; places are those in
@@ -47,6 +48,7 @@ mod write;
 use crate::codec::{CodecError, Reader};
 use crate::{AMOUNT_MAX, Date, MerchantId, Number};
 pub use kin::Kin;
+pub(crate) use order::write_order;
 pub use order::{OrderImage, read_order};
 pub use read::Restore;
 pub use write::write_image;
@@ -71,7 +73,8 @@ const ORDER: u8 = 11;
 const POSTING: u8 = 12;
 const JOURNAL: u8 = 13;
 const MARK: u8 = 14;
-const END: u8 = 15;
+const TAGS: u8 = 15;
+const END: u8 = 16;
 
 /// How many items there are of each kind but the first and the last.
 type Counts = [u64; (END - CHANNEL) as usize];

@@ -31,7 +31,7 @@ use crate::refund::{Funds, StoredRefund};
 use crate::split::{SplitPart, StoredSplit, StoredSplitReturn};
 use crate::void::StoredVoid;
 use crate::{
-    AMOUNT_MAX, COMMISSION_LEVELS, ChannelId, Commission, Date, Discounts, Ledger, MerchantAccount,
+    AMOUNT_MAX, COMMISSION_LEVELS, ChannelId, ColdKind, Commission, Date, Discounts, Ledger, MerchantAccount,
     MerchantId, Number, OrderStatus, RefundState, SPLIT_PARTS_MAX, SentAs, SplitReturn, Timestamp, VoidState,
 };
 
@@ -450,6 +450,26 @@ impl OrderImage {
     #[must_use]
     pub fn merchant(&self) -> MerchantId {
         self.merchant
+    }
+
+    /// Whether it is found by that number.
+    pub(crate) fn has(&self, kind: ColdKind, number: &Number) -> bool {
+        let kin = self.kin.as_deref();
+        match kind {
+            ColdKind::Order => self.order.order_no == *number,
+            ColdKind::Refund => kin.is_some_and(|kin| kin.refunds.iter().any(|of| of.refund_no == *number)),
+            ColdKind::Void => kin.is_some_and(|kin| kin.voids.iter().any(|of| of.void_no == *number)),
+            ColdKind::Split => {
+                kin.is_some_and(|kin| kin.splits.iter().any(|of| of.split.split_no == *number))
+            }
+            ColdKind::SplitReturn => kin.is_some_and(|kin| {
+                kin.splits.iter().flat_map(|of| &of.returns).any(|of| of.asked.return_no == *number)
+            }),
+        }
+    }
+
+    pub(crate) fn refund_count(&self) -> u64 {
+        self.kin.as_ref().map_or(0, |kin| kin.refunds.len() as u64)
     }
 
     /// Its number, unique among its merchant's orders.

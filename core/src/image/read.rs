@@ -5,18 +5,18 @@
 //! by table, which costs no miss for each (`index.rs`).
 
 use super::chains::{Chains, Linked, Posting};
-use super::merchant::{read_journal, read_link, read_mark, read_merchant, read_movement};
+use super::merchant::{COUNT_MAX, read_journal, read_link, read_mark, read_merchant, read_movement};
 use super::order::read_body;
 use super::shared::{Shared, Totals, read_owner, read_stripe, totals_of};
 use super::{
     ADJUST, BATCH, CHANNEL, Counts, END, HEAD, HOLIDAYS, ImageError, JOURNAL, MARK, MERCHANT, MOVEMENT,
-    ORDER, OWNER, POSTING, PROMOTER, Read, STRIPE, VERSION, count_of, date, must,
+    ORDER, OWNER, POSTING, PROMOTER, Read, STRIPE, TAGS, VERSION, count_of, date, must,
 };
 use crate::account::Books;
 use crate::arena::NOWHERE;
 use crate::channel::{Channels, Put};
 use crate::codec::Reader;
-use crate::index::{Gathered, Index};
+use crate::index::{Gathered, Index, TABLES};
 use crate::journal::{PLACE_MAX, try_read_posting, write_posting};
 use crate::ledger::Role;
 use crate::settlement::Batch;
@@ -183,6 +183,7 @@ impl Restore {
             MOVEMENT => self.take_movement(source, reader),
             POSTING => take_posting(source, reader),
             JOURNAL | MARK => self.take_journal(kind, source, reader),
+            TAGS => self.take_tags(reader),
             END => take_end(source, reader),
             other => Err(ImageError::Misplaced(other)),
         }
@@ -195,6 +196,10 @@ impl Restore {
         }
         source.shared.date = date(reader)?;
         let contradictions = reader.int()?;
+        let (orders, refunds) = (reader.int()?, reader.int()?);
+        let Some((&digest, rest)) = reader.0.split_first_chunk::<16>() else { return Err(ImageError::Short) };
+        *reader.0 = rest;
+        must(orders < COUNT_MAX && refunds < COUNT_MAX, "what is in the cold store")?;
         // Each is a record's, of which there are fewer.
         must(contradictions < 1 << 40 && reader.0.is_empty(), "a head")?;
         match &self.shared {
@@ -206,6 +211,21 @@ impl Restore {
         }
         if source.is_ours {
             self.ledger.contradictions += contradictions;
+            let cold = &mut self.ledger.cold;
+            (cold.orders, cold.refunds) = (cold.orders + orders, cold.refunds + refunds);
+            cold.digest = cold.digest.wrapping_add(u128::from_le_bytes(digest));
+        }
+        Ok(())
+    }
+
+    /// Tags of numbers in the cold store: what is another shard's is asked for in vain, as any number with such a tag.
+    fn take_tags(&mut self, reader: &mut Reader<'_, '_>) -> Read<()> {
+        let (table, count) = (reader.small::<u32>()? as usize, reader.small::<u32>()? as usize);
+        must(table < TABLES && count > 0, "tags")?;
+        let len = count.checked_mul(size_of::<u32>()).ok_or(ImageError::Short)?;
+        let (tags, _) = reader.take(len)?.as_chunks::<4>();
+        for &tag in tags {
+            self.ledger.cold.tags.insert_tag(table, u32::from_le_bytes(tag));
         }
         Ok(())
     }
@@ -309,7 +329,7 @@ impl Restore {
         let journal = &mut self.ledger.merchants[merchant_at].journal;
         let mark = read_mark(last, Some(journal), reader)?;
         journal.closed = mark.groups;
-        journal.marks.push(mark);
+        journal.marks.push_back(mark);
         Ok(())
     }
 

@@ -10,16 +10,19 @@ use super::{
 };
 use crate::arena::{Arena, NOWHERE, Record};
 use crate::codec::Writer;
+use crate::index::TABLES;
 use crate::journal::{self, Link};
 use crate::{Holidays, Ledger, Snapshot};
 
 /// An item ends soon after the block is full: the longest that are many are orders, of some hundred bytes.
 const ITEM_BYTES: usize = 4 << 10;
 
-/// Writes the image of what the snapshot is of, block by block. Orders whose place is to be skipped are kept elsewhere, and
-/// no list of entries leads to them.
-pub fn write_image(snapshot: &Snapshot, skip: &dyn Fn(u32) -> bool, emit: &mut dyn FnMut(Vec<u8>)) {
-    write_ledger(snapshot.ledger(), skip, emit);
+/// Tags of one item.
+const TAGS_TOGETHER: usize = 1 << 10;
+
+/// Writes the image of what the snapshot is of, block by block.
+pub fn write_image(snapshot: &Snapshot, emit: &mut dyn FnMut(Vec<u8>)) {
+    write_ledger(snapshot.ledger(), emit);
 }
 
 impl Snapshot {
@@ -34,10 +37,12 @@ impl Snapshot {
     }
 }
 
-fn write_ledger(ledger: &Ledger, skip: &dyn Fn(u32) -> bool, emit: &mut dyn FnMut(Vec<u8>)) {
+fn write_ledger(ledger: &Ledger, emit: &mut dyn FnMut(Vec<u8>)) {
     let mut blocks = Blocks { bytes: Vec::new(), kind: HEAD, counts: Counts::default(), emit };
     let head = blocks.item(HEAD);
     Writer(head).byte(VERSION).signed(ledger.date.0.into()).int(ledger.contradictions);
+    Writer(head).int(ledger.cold.orders).int(ledger.cold.refunds);
+    head.extend_from_slice(&ledger.cold.digest.to_le_bytes());
     write_shared(ledger, &mut blocks);
     for (_, merchant) in ledger.merchants.entries() {
         write_merchant(merchant, &mut Writer(blocks.item(MERCHANT)));
@@ -45,17 +50,15 @@ fn write_ledger(ledger: &Ledger, skip: &dyn Fn(u32) -> bool, emit: &mut dyn FnMu
     for (_, movement) in ledger.movements.entries() {
         write_movement(movement, &mut Writer(blocks.item(MOVEMENT)));
     }
-    let places = Places {
-        orders: Numbered::new(&ledger.orders, skip),
-        postings: Numbered::new(&ledger.postings, &|_| false),
-    };
-    write_orders(ledger, skip, &places, &mut blocks);
+    let places = Places { orders: Numbered::new(&ledger.orders), postings: Numbered::new(&ledger.postings) };
+    write_orders(ledger, &places, &mut blocks);
     for (_, kept) in ledger.postings.entries() {
         let mut writer = Writer(blocks.item(POSTING));
         write_link(places.of(kept.before), 0, &mut writer);
         writer.text(&kept.bytes);
     }
     write_journals(ledger, &places, &mut blocks);
+    write_tags(ledger, &mut blocks);
     let counts = blocks.counts;
     let mut end = Writer(blocks.item(END));
     for count in counts {
@@ -94,18 +97,13 @@ fn write_shared(ledger: &Ledger, blocks: &mut Blocks<'_>) {
     }
 }
 
-fn write_orders(ledger: &Ledger, skip: &dyn Fn(u32) -> bool, places: &Places, blocks: &mut Blocks<'_>) {
+fn write_orders(ledger: &Ledger, places: &Places, blocks: &mut Blocks<'_>) {
     let kin = Kin::of(ledger);
-    let mut place = 0;
-    for (slot, order) in ledger.orders.entries() {
-        if skip(slot) {
-            continue;
-        }
+    for (place, (slot, order)) in (0..).zip(ledger.orders.entries()) {
         let mut writer = Writer(blocks.item(ORDER));
         write_link(places.of(ledger.before_order[slot]), place, &mut writer);
         writer.int(order.merchant.into());
         write_body(ledger, slot, order, &kin, &mut writer);
-        place += 1;
     }
 }
 
@@ -117,15 +115,31 @@ fn write_journals(ledger: &Ledger, places: &Places, blocks: &mut Blocks<'_>) {
         writer.int(at.into());
         write_link(places.of(journal.last), 0, &mut writer);
         writer.int(journal.groups).int(journal.entries).signed(journal.date.0.into());
+        match journal.cold {
+            None => writer.byte(0),
+            Some(mark) => writer.byte(1).signed(mark.date.0.into()).int(mark.groups).int(mark.entries),
+        };
     }
     for (at, merchant) in with_any() {
-        let (mut groups, mut entries) = (0, 0);
+        let (mut groups, mut entries) =
+            merchant.journal.cold.map_or((0, 0), |mark| (mark.groups, mark.entries));
         for mark in &merchant.journal.marks {
             let mut writer = Writer(blocks.item(MARK));
             writer.int(at.into());
             write_link(places.of(mark.last), 0, &mut writer);
             writer.signed(mark.date.0.into()).int(mark.groups - groups).int(mark.entries - entries);
             (groups, entries) = (mark.groups, mark.entries);
+        }
+    }
+}
+
+fn write_tags(ledger: &Ledger, blocks: &mut Blocks<'_>) {
+    for table in 0..TABLES {
+        let tags: Vec<u32> = ledger.cold.tags.table(table).collect();
+        for some in tags.chunks(TAGS_TOGETHER) {
+            let item = blocks.item(super::TAGS);
+            Writer(item).int(table as u64).int(some.len() as u64);
+            some.iter().for_each(|tag| item.extend_from_slice(&tag.to_le_bytes()));
         }
     }
 }
@@ -145,8 +159,8 @@ enum Numbered {
 }
 
 impl Numbered {
-    fn new<T: Record, const BITS: u32>(records: &Arena<T, BITS>, skip: &dyn Fn(u32) -> bool) -> Self {
-        let written = || records.entries().map(|(slot, _)| slot).filter(|&slot| !skip(slot));
+    fn new<T: Record, const BITS: u32>(records: &Arena<T, BITS>) -> Self {
+        let written = || records.entries().map(|(slot, _)| slot);
         if (0..).zip(written()).all(|(place, slot)| place == slot) {
             return Self::AsTheyLie(records.len());
         }

@@ -6,7 +6,7 @@ use super::*;
 /// The blocks of a ledger's image.
 pub fn image(ledger: &mut Ledger) -> Vec<Vec<u8>> {
     let mut blocks = Vec::new();
-    write_image(&ledger.snapshot(), &|_| false, &mut |block| blocks.push(block));
+    write_image(&ledger.snapshot(), &mut |block| blocks.push(block));
     blocks
 }
 
@@ -57,7 +57,7 @@ impl Pair {
         if !from_one && new.len() == old.len() {
             agree!(digests(&new), digests(old), "the digests of shards that were made again");
         }
-        *twin = original;
+        *twin = Twin::of(original);
         *old = new;
         agree!(joined(old).digest(), self.digest, "the digest of all shards made one");
         self.viewed()?;
