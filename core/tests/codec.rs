@@ -39,6 +39,8 @@ fn what_is_never_written_is_refused() {
     assert_eq!(decode(&[1, 0x40]), Err(CodecError::Unknown));
     // Discounts without details; a merchant in two bytes that fits one; a character outside the alphabet.
     assert_eq!(decode(&[1, 8, 1, 1, b'A', 0, 5, 1, 1, 1]), Err(CodecError::Unknown));
+    // Discounts that are none.
+    assert_eq!(decode(&[1, 15, 0xef, 6, 2, b'-', b'A', 50, 19, 91, 0, 0, 0]), Err(CodecError::Malformed));
     assert_eq!(decode(&[1, 0, 0x81, 0, 1, b'A', 0, 5]), Err(CodecError::Malformed));
     assert_eq!(decode(&[1, 0, 1, 1, b' ', 0, 5]), Err(CodecError::Malformed));
     assert_eq!(decode(&[1, 0, 1, 1, b'A', 0, 0]), Err(CodecError::Invalid(Field::Amount)));

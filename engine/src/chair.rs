@@ -12,7 +12,7 @@ use suanpan_core::{
     BALANCE_MAX, Command, Currency, MerchantId, RawTotals, Receipt, Rejection, Reply, Snapshot, SweepItem,
     Timestamp,
 };
-use suanpan_wal::{AdmitError, LogHandle, LogState, Lsn, Writer, host};
+use suanpan_wal::{AdmitError, LogHandle, Lsn, Writer, host};
 
 use crate::clock::Clock;
 use crate::config::RECORD_BYTES_MIN;
@@ -273,22 +273,9 @@ impl Chair {
             completed.as_of = until;
         }
         let mut waiting = Waiting { until, batches };
-        if self.log.durable() >= until {
-            return self.gate.release(waiting);
-        }
-        while let Err(back) = self.gate.push(waiting) {
+        while let Err(back) = self.gate.hand_over(waiting, &self.log) {
             waiting = back;
-            if self.log.state() == LogState::Poisoned {
-                self.gate.release_unknown(waiting);
-                break;
-            }
-            self.log.wake();
             host::yield_now();
-        }
-        self.log.wake();
-        // The committer may have failed, and answered all it saw, before this came in.
-        if self.log.state() == LogState::Poisoned {
-            self.gate.fail();
         }
     }
 }

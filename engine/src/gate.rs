@@ -9,15 +9,14 @@
 //! looks into the rings *after* it has read the durable position and again whenever it was woken.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crossbeam_queue::ArrayQueue;
 use crossbeam_utils::CachePadded;
 use suanpan_core::{Rejection, Reply};
-use suanpan_wal::Lsn;
+use suanpan_wal::{LogHandle, LogState, Lsn};
 
 use crate::batch::{Batch, Caller, Completed};
 use crate::config::Planted;
+use crate::sync::{ArrayQueue, AtomicUsize, Ordering};
 
 /// Groups of one shard that may wait for a sync; more than that and the shard waits too.
 const WAITING_GROUPS_MAX: usize = 1_024;
@@ -65,6 +64,29 @@ impl Gate {
     /// Puts a group behind the gate; gives it back when the ring is full.
     pub(crate) fn push(&self, waiting: Waiting) -> Result<(), Waiting> {
         self.ring.push(waiting)
+    }
+
+    /// Answers a group at once when it is durable already, and otherwise puts it behind the gate; gives it back when there
+    /// is no room.
+    pub(crate) fn hand_over(&self, waiting: Waiting, log: &LogHandle) -> Result<(), Waiting> {
+        if log.durable() >= waiting.until {
+            self.release(waiting);
+            return Ok(());
+        }
+        let pushed = self.push(waiting);
+        log.wake();
+        // Behind the fence of waking: either this sees the failure, or whoever failed found what was pushed.
+        let poisoned = log.state() == LogState::Poisoned;
+        match pushed {
+            Err(back) if poisoned => self.release_unknown(back),
+            Err(back) => return Err(back),
+            Ok(()) => {}
+        }
+        if poisoned {
+            // The committer may have failed, and answered all it saw, before this group came in.
+            self.fail();
+        }
+        Ok(())
     }
 
     /// Answers a group now.
@@ -147,7 +169,10 @@ impl Gate {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, loom))]
+mod model;
+
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use std::sync::Mutex;

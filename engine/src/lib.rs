@@ -43,6 +43,7 @@ mod replay;
 mod run;
 mod shard;
 mod snapshot;
+mod sync;
 mod tally;
 
 pub use batch::{BATCH_REQUESTS_MAX, BATCH_TOGETHER_MAX, Batch, Caller, Completed, Refused};

@@ -11,21 +11,23 @@
 //! token behind, so a wake that comes before the park is not lost either.
 //!
 //! Beside the items there is a *slot* for one thing that does not wait behind them: a call to a meeting. A flag says that
-//! it may be full, so that the consumer, which looks between any two pieces of its work, pays one load when it is not.
+//! it is full, so that the consumer, which looks between any two pieces of its work, pays one load when it is not. Before it
+//! sleeps it looks at the flag too, and not into the slot: a call that is there already and not yet said to be would keep
+//! it from sleeping and give it nothing to do.
 //!
-//! Closing has the same shape: the consumer ends when it has seen the queue closed *and then* empty, so a producer
-//! whose item came too late for that sees it closed after its push, and is told ([`Pushed::Late`]): what is inside
-//! then is its own to take out and answer.
+//! Closing has the same shape: the consumer ends when it has seen the queue closed *and then* (behind a fence) empty, so
+//! a producer whose item came too late for that sees it closed after its push, and is told ([`Pushed::Late`]): what is
+//! inside then is its own to take out and answer.
+//!
+//! The fences are all that this needs; nothing depends on the orderings within the ring. All writes of the flag are swaps,
+//! so that each takes its place behind the one before it, as in the log's own waker. `queue/model.rs` checks it.
 
 use std::convert::Infallible;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
-
-use crossbeam_queue::ArrayQueue;
-use crossbeam_utils::CachePadded;
-use suanpan_wal::host::{self, Thread};
 
 use crate::config::Planted;
+use crate::sync::{ArrayQueue, AtomicBool, Ordering, Thread, current, fence, park, point};
+use crossbeam_utils::CachePadded;
 
 /// What became of an item that was put in.
 #[derive(Debug, PartialEq, Eq)]
@@ -116,20 +118,22 @@ impl<T, C> Queue<T, C> {
 
     /// Sleeps until there may be an item or a call. False when the queue was closed and is empty: the consumer is done.
     pub(crate) fn wait(&self) -> bool {
-        self.consumer.get_or_init(host::current);
-        host::point("falling asleep");
-        self.asleep.store(true, Ordering::SeqCst);
+        self.consumer.get_or_init(current);
+        point("falling asleep");
+        self.asleep.swap(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
-        host::point("looking once more");
+        point("looking once more");
         // Closed first, empty second: see the top of the file.
         let closed = self.is_closed();
-        if (self.items.is_empty() && self.slot.is_empty()) || self.sleeps_blindly {
+        fence(Ordering::SeqCst);
+        let nothing = self.items.is_empty() && !self.called.load(Ordering::Relaxed);
+        if nothing || self.sleeps_blindly {
             if closed {
                 return false;
             }
-            host::park();
+            park();
         }
-        self.asleep.store(false, Ordering::Relaxed);
+        self.asleep.swap(false, Ordering::Relaxed);
         true
     }
 
@@ -150,7 +154,10 @@ impl<T, C> Queue<T, C> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, loom))]
+mod model;
+
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use std::sync::Arc;

@@ -12,7 +12,7 @@ use std::time::Instant;
 use suanpan_core::{
     Applied, ColdKey, Command, Key, Ledger, Query, Rejection, Reply, Request, SweepItem, Timestamp, Vote,
 };
-use suanpan_wal::{AdmitError, LogHandle, LogState, Lsn, Permit, Writer, host};
+use suanpan_wal::{AdmitError, LogHandle, Lsn, Permit, Writer, host};
 
 use crate::batch::{BATCH_REQUESTS_MAX, BATCH_TOGETHER_MAX, Batch, Caller, Completed, Depart, Item};
 use crate::clock::Clock;
@@ -279,27 +279,13 @@ impl Shard {
         for (_, completed) in &mut batches {
             completed.as_of = until;
         }
-        let waiting = Waiting { until, batches };
-        if self.log.durable() >= until {
-            self.gate.release(waiting);
-            return true;
-        }
-        let pushed = self.gate.push(waiting);
-        self.log.wake();
-        let poisoned = self.log.state() == LogState::Poisoned;
-        match pushed {
-            Err(back) if poisoned => self.gate.release_unknown(back),
+        match self.gate.hand_over(Waiting { until, batches }, &self.log) {
+            Ok(()) => true,
             Err(back) => {
                 self.waiting = back.batches;
-                return false;
+                false
             }
-            Ok(()) => {}
         }
-        if poisoned {
-            // The committer may have failed, and answered all it saw, before this group came in.
-            self.gate.fail();
-        }
-        true
     }
 
     /// A meeting between two requests of a batch: what came before is written first, and what comes after has a moment of

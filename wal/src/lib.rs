@@ -56,6 +56,9 @@ mod lock;
 mod log;
 mod lsn;
 mod map;
+#[cfg(loom)]
+#[doc(hidden)]
+pub mod modelled;
 mod preparer;
 mod reader;
 mod record;

@@ -94,6 +94,11 @@ impl LogHandle {
         LogHandle { shared }
     }
 
+    #[cfg(loom)]
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     /// Everything before this position is durable. Grows only. A reply whose record ended at `end` is safe to give
     /// when this is at or past `end`.
     pub fn durable(&self) -> Lsn {

@@ -22,20 +22,30 @@
     reason = "mapping files is unsafe by nature; it is all here, behind a checked, safe face"
 )]
 
+#[cfg(not(loom))]
 use crate::sync::{AtomicU64, Ordering};
-use memmap2::{Mmap, MmapOptions, MmapRaw};
-use std::{fmt, fs::File, io, sync::Arc};
+use memmap2::Mmap;
+#[cfg(not(loom))]
+use memmap2::{MmapOptions, MmapRaw};
+#[cfg(not(loom))]
+use std::{fmt, sync::Arc};
+use std::{fs::File, io};
 
 pub(crate) const WORD_SIZE: usize = 8;
 
+#[cfg(loom)]
+pub use crate::modelled::WriteMap;
+
 /// A segment's bytes as writers see them: the file itself, mapped, or memory of our own that the committer writes out.
 /// A clone is the same memory.
+#[cfg(not(loom))]
 #[derive(Clone)]
 pub struct WriteMap {
     map: Arc<MmapRaw>,
     words: usize,
 }
 
+#[cfg(not(loom))]
 impl WriteMap {
     /// Maps the first `len` bytes of `file`, which must be that long and have all its blocks.
     pub(crate) fn of_file(file: &File, len: u64) -> io::Result<WriteMap> {
@@ -112,11 +122,13 @@ impl WriteMap {
     }
 }
 
+#[cfg(not(loom))]
 fn index(offset: u64) -> usize {
     assert!(offset.is_multiple_of(WORD_SIZE as u64));
     (offset / WORD_SIZE as u64) as usize
 }
 
+#[cfg(not(loom))]
 impl fmt::Debug for WriteMap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WriteMap").field("words", &self.words).finish_non_exhaustive()
@@ -156,7 +168,7 @@ impl ReadMap {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

@@ -3,14 +3,14 @@
 use crate::config::{Backend, Planted};
 use crate::geometry::Geometry;
 use crate::segment::Segment;
-use crate::sync::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering};
 use crate::tail::Tail;
 use crate::waker::Waker;
 use crate::{AdmitError, LogState};
 use crossbeam_utils::CachePadded;
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, PoisonError},
 };
 
 /// Fixed for one run of the log.
@@ -158,7 +158,9 @@ impl Shared {
 
     /// Asks for the hook to be called even when nothing new becomes durable.
     pub(crate) fn ask(&self) {
-        self.asked.store(true, Ordering::Release);
+        // A swap: a store would hide the one before it together with what its thread had done, and of two that ask at
+        // about the same time the first one's reply could be overlooked.
+        self.asked.swap(true, Ordering::Release);
         self.committer.wake();
     }
 

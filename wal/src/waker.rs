@@ -5,7 +5,8 @@
 //! pattern: with nothing but Release and Acquire both loads could miss both stores, and the wake-up would be
 //! lost. A sequentially consistent fence between the store and the load on both sides forbids just that, so at
 //! least one of the two sees the other. The loads and stores themselves can then be Relaxed: what work there is
-//! is read by the sleeper through its own Acquire loads.
+//! is read by the sleeper through its own Acquire loads. All writes of the flag are swaps: each takes its place behind
+//! the one before it, so a waker's that comes to nothing cannot end up behind the sleeper's next one.
 //!
 //! `unpark` leaves a token, so a wake-up between the last look and the parking is not lost either. A token left
 //! over makes a later park return early, which costs one look and no more.
@@ -30,7 +31,7 @@ impl Waker {
     pub(crate) fn sleep(&self, timeout: Option<Duration>, work: impl FnOnce() -> bool) {
         assert!(self.sleeper.get().is_some(), "registered before sleeping");
         point("falling asleep");
-        self.asleep.store(true, Ordering::Release);
+        self.asleep.swap(true, Ordering::Release);
         fence(Ordering::SeqCst);
         point("looking once more");
         if !work() {
@@ -39,7 +40,7 @@ impl Waker {
                 None => park(),
             }
         }
-        self.asleep.store(false, Ordering::Relaxed);
+        self.asleep.swap(false, Ordering::Relaxed);
     }
 
     /// Wakes the sleeper, if it sleeps, after the caller has made the work it is to find. One fence and one load

@@ -141,6 +141,9 @@ impl<'b> Reader<'_, 'b> {
             if has(DISCOUNTS) {
                 let (operator, merchant, platform) = (self.int()?, self.int()?, self.int()?);
                 details.discounts = Discounts { operator, merchant, platform };
+                if details.discounts == Discounts::default() {
+                    return Err(CodecError::Malformed);
+                }
             }
             details.promoter = if has(PROMOTER) { Some(self.merchant_id()?) } else { None };
             details.channel_txn = if has(CHANNEL_TXN) { Some(self.text()?.to_owned()) } else { None };
