@@ -5,10 +5,13 @@
 
 mod demo;
 mod load;
+mod log;
 mod output;
 mod scenario;
 mod serve;
 mod settings;
+mod simulate;
+mod snapshot;
 mod spawned;
 
 use std::process::ExitCode;
@@ -32,8 +35,14 @@ enum Command {
     Serve(serve::Serve),
     /// Put a server under load, measure it, and check every answer and every balance.
     Load(load::Load),
+    /// Look at the log in a data folder without starting it.
+    Log(log::Log),
+    /// Take a snapshot now, or check those that are there.
+    Snapshot(snapshot::Snapshot),
     /// Play scenario files, and say where an answer differs.
     Scenario(scenario::Scenario),
+    /// Run a whole server on a simulated disk, clock and scheduler, and tell its story.
+    Simulate(simulate::Simulate),
 }
 
 fn main() -> ExitCode {
@@ -42,7 +51,11 @@ fn main() -> ExitCode {
         Command::Demo(demo) => demo.run().map_err(|error| error.to_string()),
         Command::Serve(serve) => serve.run().map_err(|error| error.to_string()),
         Command::Load(load) => load.run().map_err(|error| error.to_string()),
+        // What it finds is told by its exit code, too.
+        Command::Log(log) => return log.run(),
+        Command::Snapshot(snapshot) => snapshot.run().map_err(|error| error.to_string()),
         Command::Scenario(scenario) => scenario.run().map_err(|error| error.to_string()),
+        Command::Simulate(simulate) => simulate.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

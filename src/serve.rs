@@ -13,6 +13,7 @@ use suanpan_core::Date;
 use suanpan_engine::{Engine, EngineConfig, EngineError, Health};
 use suanpan_net::{Gateway, TcpLimits, http, tcp};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::settings::{Flags, Settings, SettingsError};
@@ -68,6 +69,7 @@ impl Serve {
 
 async fn serve(settings: Settings, stop_with_stdin: bool) -> Result<(), ServeError> {
     let stop = told_to_stop(stop_with_stdin).map_err(ServeError::Runtime)?;
+    let asked = signal(SignalKind::user_defined1()).map_err(ServeError::Runtime)?;
     // The ports first: the quickest thing to be wrong.
     let http_port = listen("--http", settings.http).await?;
     let tcp_port = listen("--tcp", settings.tcp).await?;
@@ -85,6 +87,7 @@ async fn serve(settings: Settings, stop_with_stdin: bool) -> Result<(), ServeErr
         () = tcp::serve(tcp_port, gateway, TcpLimits::default()) => Ok(()),
         reason = failed(failure) => Err(ServeError::Failed(reason)),
         never = tell_of_health(engine.clone()) => match never {},
+        never = take_snapshots(engine.clone(), asked) => match never {},
     };
     // After a failure nothing is promised any more, and a thread that does not end must not keep the process up.
     outcome?;
@@ -150,6 +153,10 @@ async fn start(
     config.reserve_bytes = settings.reserve_bytes;
     config.backend = settings.backend;
     config.dev_clock = settings.dev;
+    config.snapshot_log_bytes = settings.snapshot_log_bytes;
+    config.snapshot_every = settings.snapshot_every;
+    config.hot_days = settings.hot_days;
+    config.orders_in_memory_max = settings.orders_in_memory;
     if let Some(shards) = settings.shards {
         config.shards = shards;
     }
@@ -178,9 +185,16 @@ fn announce(engine: &Engine, folder: &std::path::Path, http: &TcpListener, tcp: 
         if engine.shards() == 1 { "" } else { "s" },
         folder.display()
     );
-    if recovered.commands > 0 {
+    for why in &recovered.passed_over {
+        tracing::warn!("a snapshot was passed over: {why}");
+    }
+    if recovered.commands > 0 || recovered.snapshot.is_some() {
+        let orders = match recovered.snapshot {
+            Some(_) => format!("{} orders from a snapshot and ", recovered.orders),
+            None => String::new(),
+        };
         lines += &format!(
-            "recovered {} commands in {:.2} s{}\n",
+            "recovered {orders}{} commands in {:.2} s{}\n",
             recovered.commands,
             recovered.took.as_secs_f64(),
             if recovered.clean { "" } else { " after a crash" }
@@ -194,13 +208,36 @@ fn announce(engine: &Engine, folder: &std::path::Path, http: &TcpListener, tcp: 
     let _ = std::io::stdout().write_all(lines.as_bytes()).and_then(|()| std::io::stdout().flush());
 }
 
+/// Takes a snapshot whenever the process is asked for one (SIGUSR1, which `suanpan snapshot now` sends).
+async fn take_snapshots(engine: Arc<Engine>, mut asked: Signal) -> std::convert::Infallible {
+    loop {
+        if asked.recv().await.is_none() {
+            pending::<()>().await;
+        }
+        let taking = engine.clone();
+        match tokio::task::spawn_blocking(move || taking.snapshot()).await {
+            Ok(Ok(taken)) => tracing::info!(lsn = taken.lsn.get(), orders = taken.orders, "snapshot taken"),
+            Ok(Err(error)) => tracing::warn!("no snapshot: {error}"),
+            Err(error) => tracing::warn!("no snapshot: {error}"),
+        }
+    }
+}
+
 /// Says in the server's own log when it stops taking commands for want of room, and when it takes them again.
 async fn tell_of_health(engine: Arc<Engine>) -> std::convert::Infallible {
     let mut looks = tokio::time::interval(Duration::from_millis(500));
-    let mut was = Health::Ready;
+    let (mut was, mut told) = (Health::Ready, None);
     loop {
         looks.tick().await;
         let is = engine.health();
+        let failure = engine.snapshot_failure();
+        if failure != told {
+            match &failure {
+                Some(error) => tracing::warn!("the snapshot that is due could not be taken: {error}"),
+                None => tracing::info!("snapshots are taken again"),
+            }
+            told = failure;
+        }
         match (&was, &is) {
             (Health::Ready, Health::ReadOnly) => tracing::warn!(
                 "read-only: the disk of the data folder is full up to the reserve (--reserve-mib), or segments are \
@@ -237,7 +274,6 @@ async fn failed(mut failure: watch::Receiver<Option<String>>) -> String {
 
 /// Comes true with SIGTERM or SIGINT, or if asked for with the end of standard input, from now on.
 fn told_to_stop(with_stdin: bool) -> std::io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let (ended_in, ended) = tokio::sync::oneshot::channel::<()>();
     let mut ended_in = Some(ended_in);

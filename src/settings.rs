@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use serde::Deserialize;
@@ -35,6 +36,19 @@ pub(crate) struct Flags {
     /// How records get to the log's files: write (pwrite by the committer) or map (a memory map) [default: write]
     #[arg(long, env = "SUANPAN_LOG_BACKEND", value_name = "write|map")]
     pub log_backend: Option<LogBackend>,
+    /// Take a snapshot when the log has grown by so many MiB; 0: never for that [default: 1024]
+    #[arg(long, env = "SUANPAN_SNAPSHOT_LOG_MIB", value_name = "N")]
+    pub snapshot_log_mib: Option<u64>,
+    /// Take a snapshot after so many minutes, if anything happened; 0: never for that [default: 15]
+    #[arg(long, env = "SUANPAN_SNAPSHOT_MINUTES", value_name = "N")]
+    pub snapshot_minutes: Option<u64>,
+    /// Days after which orders that are settled and done with leave memory for the disk [default: 7]
+    #[arg(long, env = "SUANPAN_HOT_DAYS", value_name = "N")]
+    pub hot_days: Option<u16>,
+    /// Orders that are kept in memory at most; at that many, new ones are refused as `overloaded` [default: what six tenths
+    /// of this machine's memory hold]
+    #[arg(long, env = "SUANPAN_ORDERS_IN_MEMORY", value_name = "N")]
+    pub orders_in_memory: Option<u64>,
     /// Stop when standard input ends: for whoever starts this as a process of its own
     #[arg(long, hide = true)]
     pub stop_with_stdin: bool,
@@ -55,6 +69,10 @@ struct File {
     segment_mib: Option<u64>,
     reserve_mib: Option<u64>,
     log_backend: Option<LogBackend>,
+    snapshot_log_mib: Option<u64>,
+    snapshot_minutes: Option<u64>,
+    hot_days: Option<u16>,
+    orders_in_memory: Option<u64>,
 }
 
 /// How records get to the log's files.
@@ -79,6 +97,27 @@ impl From<LogBackend> for Backend {
 /// An exbibyte: more than there is.
 const RESERVE_MIB_MAX: u64 = 1 << 40;
 
+/// A year: more would let the log grow without bound.
+const SNAPSHOT_MINUTES_MAX: u64 = 366 * 24 * 60;
+
+/// More than any refund window.
+const HOT_DAYS_MAX: u64 = 3_660;
+
+/// What an order takes in memory with its share of everything, in bytes, twice over: a snapshot copies what is changed
+/// while it is written.
+const ORDER_BYTES: u64 = 2 * 150;
+
+fn at_most(name: &'static str, given: u64, max: u64) -> Result<(), SettingsError> {
+    if given > max { Err(SettingsError::TooMuch { name, max, given }) } else { Ok(()) }
+}
+
+/// Orders that six tenths of this machine's memory hold.
+fn orders_that_fit() -> u64 {
+    let system = rustix::system::sysinfo();
+    let bytes = system.totalram.saturating_mul(u64::from(system.mem_unit).max(1));
+    (bytes / 10 * 6 / ORDER_BYTES).max(1)
+}
+
 /// What holds in the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Settings {
@@ -92,6 +131,12 @@ pub(crate) struct Settings {
     pub segment_bytes: u64,
     pub reserve_bytes: u64,
     pub backend: Backend,
+    /// `None`: never for the log's size.
+    pub snapshot_log_bytes: Option<u64>,
+    /// `None`: never for the time.
+    pub snapshot_every: Option<Duration>,
+    pub hot_days: u16,
+    pub orders_in_memory: u64,
 }
 
 /// Why settings cannot be used.
@@ -111,6 +156,10 @@ pub(crate) enum SettingsError {
     Segment(u64),
     #[error("reserve_mib must be at most {RESERVE_MIB_MAX}, not {0}")]
     Reserve(u64),
+    #[error("{name} must be at most {max}, not {given}")]
+    TooMuch { name: &'static str, max: u64, given: u64 },
+    #[error("orders_in_memory must be at least 1")]
+    NoOrders,
 }
 
 impl Settings {
@@ -127,6 +176,16 @@ impl Settings {
         if reserve_mib > RESERVE_MIB_MAX {
             return Err(SettingsError::Reserve(reserve_mib));
         }
+        let snapshot_log_mib = flags.snapshot_log_mib.or(file.snapshot_log_mib).unwrap_or(1_024);
+        let minutes = flags.snapshot_minutes.or(file.snapshot_minutes).unwrap_or(15);
+        at_most("snapshot_log_mib", snapshot_log_mib, RESERVE_MIB_MAX)?;
+        at_most("snapshot_minutes", minutes, SNAPSHOT_MINUTES_MAX)?;
+        let hot_days = flags.hot_days.or(file.hot_days).unwrap_or(7);
+        at_most("hot_days", hot_days.into(), HOT_DAYS_MAX)?;
+        let orders = flags.orders_in_memory.or(file.orders_in_memory);
+        if orders == Some(0) {
+            return Err(SettingsError::NoOrders);
+        }
         let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let settings = Self {
             dev,
@@ -137,6 +196,10 @@ impl Settings {
             segment_bytes: segment_mib << 20,
             reserve_bytes: reserve_mib << 20,
             backend: flags.log_backend.or(file.log_backend).unwrap_or(LogBackend::Write).into(),
+            snapshot_log_bytes: (snapshot_log_mib > 0).then_some(snapshot_log_mib << 20),
+            snapshot_every: (minutes > 0).then(|| Duration::from_secs(minutes * 60)),
+            hot_days,
+            orders_in_memory: orders.unwrap_or_else(orders_that_fit),
         };
         for (flag, address) in [("--http", settings.http), ("--tcp", settings.tcp)] {
             if !address.ip().is_loopback() {

@@ -136,9 +136,9 @@ impl BookLine {
 
 /// Balances of owners that may live in any shard, in the order in which they first had one.
 #[derive(Debug)]
-struct Owners {
+pub(crate) struct Owners {
     places: HashMap<u64, u32, FixedState>,
-    balances: Arena<OwnerBalance, 8>,
+    pub(crate) balances: Arena<OwnerBalance, 8>,
     sum: i128,
 }
 
@@ -161,7 +161,7 @@ impl Owners {
     }
 
     #[inline]
-    fn add(&mut self, owner: MerchantId, amount: i128) {
+    pub(crate) fn add(&mut self, owner: MerchantId, amount: i128) {
         let next = self.balances.len();
         let at = *self.places.entry(owner.0).or_insert(next);
         if at == next {
@@ -169,6 +169,11 @@ impl Owners {
         }
         self.balances[at].balance += amount;
         self.sum += amount;
+    }
+
+    /// All balances.
+    pub(crate) fn sum(&self) -> i128 {
+        self.sum
     }
 
     fn of(&self, owner: MerchantId) -> i128 {
@@ -181,24 +186,24 @@ impl Owners {
 /// Sums are `i128`: an entry moves at most some 2^63, so no count of entries that a machine can book
 /// overflows them.
 #[derive(Debug)]
-struct Stripe {
-    currency: Currency,
-    operator: i128,
-    suspense: i128,
-    in_transit: i128,
-    bank: i128,
-    channels: Vec<i128>,
+pub(crate) struct Stripe {
+    pub(crate) currency: Currency,
+    pub(crate) operator: i128,
+    pub(crate) suspense: i128,
+    pub(crate) in_transit: i128,
+    pub(crate) bank: i128,
+    pub(crate) channels: Vec<i128>,
     /// Looked up on the way of every payment under a platform.
-    platforms: Owners,
-    accrued: Owners,
-    merchants: [i128; MERCHANT_ACCOUNTS],
-    fee_receivable: i128,
+    pub(crate) platforms: Owners,
+    pub(crate) accrued: Owners,
+    pub(crate) merchants: [i128; MERCHANT_ACCOUNTS],
+    pub(crate) fee_receivable: i128,
 }
 
 /// The shared accounts of a shard.
 #[derive(Debug, Default)]
 pub(crate) struct Books {
-    stripes: Vec<Stripe>,
+    pub(crate) stripes: Vec<Stripe>,
 }
 
 impl Books {

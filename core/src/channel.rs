@@ -216,7 +216,7 @@ impl ChannelTerms {
 /// The channels of a ledger, by id: the same on every shard, since every shard puts them in one order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Channels {
-    terms: Vec<ChannelTerms>,
+    pub(crate) terms: Vec<ChannelTerms>,
     /// Shared with whoever writes a trial balance.
     names: Arc<Vec<String>>,
 }

@@ -200,7 +200,7 @@ impl Confirm {
 
 impl Discounts {
     /// Together, not only each: so that what is payable is at most twice the largest amount.
-    fn check(&self) -> Result<(), Field> {
+    pub(crate) fn check(&self) -> Result<(), Field> {
         if self.total() <= AMOUNT_MAX { Ok(()) } else { Err(Field::Discounts) }
     }
 }
@@ -220,7 +220,7 @@ impl Split {
 }
 
 impl SplitReturn {
-    fn check(&self) -> Result<(), Field> {
+    pub(crate) fn check(&self) -> Result<(), Field> {
         moved(self.merchant, &self.return_no, Field::ReturnNo, self.amount)?;
         number(&self.order_no, Field::OrderNo)?;
         number(&self.split_no, Field::SplitNo)?;
@@ -229,7 +229,7 @@ impl SplitReturn {
 }
 
 impl Adjustment {
-    fn check(&self) -> Result<(), Field> {
+    pub(crate) fn check(&self) -> Result<(), Field> {
         number(&self.adjustment_no, Field::AdjustmentNo)?;
         let text = |text: &str, max: usize| (1..=max).contains(&text.len());
         if !text(&self.subject, SUBJECT_BYTES_MAX) {
@@ -365,7 +365,7 @@ fn number(number: &Number, field: Field) -> Result<(), Field> {
     if number.is_valid() { Ok(()) } else { Err(field) }
 }
 
-fn channel_number(text: &str, field: Field) -> Result<(), Field> {
+pub(crate) fn channel_number(text: &str, field: Field) -> Result<(), Field> {
     let printable = text.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
     if (1..=CHANNEL_TXN_BYTES_MAX).contains(&text.len()) && printable { Ok(()) } else { Err(field) }
 }

@@ -33,6 +33,11 @@ impl Digest {
         self.0 = self.0.wrapping_add(record.finish());
     }
 
+    /// Adds what was summed up elsewhere.
+    pub(crate) fn add(&mut self, sum: u128) {
+        self.0 = self.0.wrapping_add(sum);
+    }
+
     pub(crate) fn value(&self) -> u128 {
         self.0
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::account::Books;
 use crate::arena::{Arena, NOWHERE};
 use crate::channel::Channels;
+use crate::cold::Cold;
 use crate::digest::Digest;
 use crate::index::{Index, KeyedHash};
 use crate::journal::{Booked, Kept, Link, PLACE_MAX, write_posting};
@@ -67,6 +68,8 @@ pub struct Ledger {
     pub(crate) holidays: Holidays,
     /// Orders that wait to be paid, by when their time is over.
     pub(crate) expiring: BTreeSet<(Timestamp, u32)>,
+    /// What of it is in the cold store.
+    pub(crate) cold: Cold,
     pub(crate) role: Role,
     /// Results that contradicted a final one, each refund and void counted once.
     pub(crate) contradictions: u64,
@@ -121,6 +124,8 @@ pub struct Memory {
     pub orders_bytes: u64,
     /// From order numbers to orders.
     pub order_index_bytes: u64,
+    /// The tags of numbers in the cold store.
+    pub cold_bytes: u64,
     /// What only some orders have, without the texts of channels' numbers.
     pub details_bytes: u64,
     /// Refunds, voids and their indexes, and the entries of all that is no payment.
@@ -227,6 +232,7 @@ impl Ledger {
             promoters: Promoters::default(),
             holidays: Holidays::default(),
             expiring: BTreeSet::new(),
+            cold: Cold::new(),
             contradictions: 0,
         }
     }
@@ -307,6 +313,9 @@ impl Ledger {
         for key in keys {
             let order = if key.order == 0 { key.number } else { key.order };
             black_box(self.order_index.line(order));
+            if self.has_cold() {
+                black_box(self.cold.tags.line(order));
+            }
             if key.merchant != NOWHERE {
                 black_box(self.merchants[key.merchant].warm());
             }
@@ -446,7 +455,7 @@ impl Ledger {
             (true, _) => Vote::No(Rejection::DateNotLater, None),
             // All shards have one date, though not all have orders: they must say the same.
             (false, Ordering::Equal) => same,
-            (false, _) if self.orders.len() > 0 => Vote::No(Rejection::DateNotLater, None),
+            (false, _) if self.order_count() > 0 => Vote::No(Rejection::DateNotLater, None),
             (false, _) => Vote::Yes(None),
         }
     }
@@ -581,6 +590,7 @@ impl Ledger {
             orders: self.orders.len().into(),
             orders_bytes: self.orders.memory_bytes() + self.before_order.memory_bytes(),
             order_index_bytes: self.order_index.memory_bytes(),
+            cold_bytes: self.cold.tags.memory_bytes(),
             details_bytes: self.details.memory_bytes() + self.givebacks.memory_bytes(),
             refunds_bytes: refunds + voids,
             merchants_bytes: merchants + self.merchants.memory_bytes() + self.merchant_index.memory_bytes(),
@@ -593,7 +603,7 @@ impl Ledger {
     pub fn digest(&self) -> u128 {
         let mut digest = Digest::default();
         digest.record(b"ledger", |record| {
-            record.i64(self.date.0.into()).u64(self.contradictions).u64(self.orders.len().into());
+            record.i64(self.date.0.into()).u64(self.contradictions).u64(self.order_count());
         });
         self.channels.digest(&mut digest);
         self.books.digest(&mut digest);
@@ -612,6 +622,7 @@ impl Ledger {
         self.promoters.digest(&mut digest);
         self.holidays.digest(&mut digest);
         self.digest_journals(&mut digest);
+        digest.add(self.cold.digest);
         digest.value()
     }
 
@@ -621,19 +632,24 @@ impl Ledger {
             digest.record(b"journal", |record| {
                 record.u64(merchant.id.0).u64(merchant.journal.entries());
             });
-            for (number, booked) in (1..).zip(self.all_booked(&merchant.journal)) {
-                digest.record(b"group", |record| {
-                    record.u64(merchant.id.0).u64(number);
-                    match booked {
-                        Booked::Payment(at) => record.bytes(self.orders[at].order_no.as_bytes()),
-                        Booked::Posting(at) => record.bytes(&self.postings[at].bytes),
-                    };
-                });
+            let first = merchant.journal.cold.map_or(1, |mark| mark.groups + 1);
+            for (number, booked) in (first..).zip(self.all_booked(&merchant.journal)) {
+                self.digest_group(digest, merchant, number, booked);
             }
         }
     }
 
-    fn digest_order(&self, digest: &mut Digest, order: &Order) {
+    pub(crate) fn digest_group(&self, digest: &mut Digest, merchant: &Merchant, number: u64, booked: Booked) {
+        digest.record(b"group", |record| {
+            record.u64(merchant.id.0).u64(number);
+            match booked {
+                Booked::Payment(at) => record.bytes(self.orders[at].order_no.as_bytes()),
+                Booked::Posting(at) => record.bytes(&self.postings[at].bytes),
+            };
+        });
+    }
+
+    pub(crate) fn digest_order(&self, digest: &mut Digest, order: &Order) {
         let merchant = self.merchants[order.merchant].id;
         digest.record(b"order", |record| {
             record.u64(merchant.0).bytes(order.order_no.as_bytes());

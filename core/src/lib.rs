@@ -26,12 +26,14 @@ mod calendar;
 mod channel;
 mod check;
 mod codec;
+mod cold;
 mod command;
 mod date;
 mod digest;
 mod entry;
 mod event;
 
+mod image;
 mod index;
 mod journal;
 mod ledger;
@@ -51,6 +53,7 @@ mod settlement;
 mod snapshot;
 mod split;
 mod sweep;
+mod tags;
 mod view;
 mod void;
 mod vote;
@@ -61,6 +64,7 @@ pub use calendar::{HOLIDAYS_MAX, Holidays};
 pub use channel::{ChannelId, ChannelTerms, FailedRefund, FeeRefund, Preset, SameDay};
 pub use check::{SPLIT_PARTS_MAX, SWEEP_ITEMS_MAX};
 pub use codec::{CodecError, decode, encode};
+pub use cold::{ColdBlock, ColdKey, ColdKind, ColdOrder, Departures};
 pub use command::{
     Adjustment, Close, Command, Confirm, Discounts, Freeze, NewOrder, OrderRef, Payment, PaymentDetails,
     Payout, PayoutResult, Refund, RefundDetails, RefundResult, RefundResultState, Request, Run, SetDate,
@@ -69,7 +73,7 @@ pub use command::{
 pub use date::{Date, Timestamp};
 pub use entry::{Entry, EntrySink, Subject, Voucher};
 pub use event::{Event, EventKind};
-
+pub use image::{ImageError, Kin, OrderImage, Restore, read_order, write_image};
 pub use ledger::{Applied, Key, Ledger, Memory};
 pub use merchant::{
     Cycle, DiscountRefund, Limits, MerchantId, MerchantStatus, MerchantTerms, RefundFunding, SettlementMode,

@@ -222,13 +222,13 @@ impl MerchantTerms {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct OrderTerms {
     pub(crate) platform: Option<MerchantId>,
-    fee_rate: Rate,
+    pub(crate) fee_rate: Rate,
     pub(crate) fee_rounding: Rounding,
-    fee_min: u64,
-    fee_max: u64,
+    pub(crate) fee_min: u64,
+    pub(crate) fee_max: u64,
     pub(crate) fee_refund: FeeRefund,
-    platform_fee_rate: Rate,
-    advance_fee_rate: Rate,
+    pub(crate) platform_fee_rate: Rate,
+    pub(crate) advance_fee_rate: Rate,
     pub(crate) gross: bool,
     pub(crate) refund_funding: RefundFunding,
     pub(crate) discount_refund: DiscountRefund,
@@ -236,7 +236,7 @@ pub(crate) struct OrderTerms {
 }
 
 impl OrderTerms {
-    fn of(terms: &MerchantTerms) -> Self {
+    pub(crate) fn of(terms: &MerchantTerms) -> Self {
         Self {
             platform: terms.platform,
             fee_rate: terms.fee_rate,
@@ -275,9 +275,9 @@ impl OrderTerms {
 pub(crate) struct Merchant {
     pub(crate) id: MerchantId,
     pub(crate) balances: Balances,
-    day_count: u64,
-    day_amount: u64,
-    day: Date,
+    pub(crate) day_count: u64,
+    pub(crate) day_amount: u64,
+    pub(crate) day: Date,
     /// Place of the currency's stripe in the shared accounts.
     pub(crate) stripe: u32,
     /// The current version's number: the last of `versions`, of which `current` is a copy, so that a
@@ -290,10 +290,10 @@ pub(crate) struct Merchant {
     limits: Limits,
     /// Pending by the date it belongs to, rising; together it is all of pending. A date that came to zero stays until it
     /// is settled: its orders are settled with it.
-    pending: Vec<(Date, i128)>,
+    pub(crate) pending: Vec<(Date, i128)>,
     /// The last date that was settled.
     pub(crate) settled_through: Option<Date>,
-    versions: Vec<OrderTerms>,
+    pub(crate) versions: Vec<OrderTerms>,
     terms: Box<MerchantTerms>,
     /// What was booked for it.
     pub(crate) journal: Journal,
@@ -302,8 +302,8 @@ pub(crate) struct Merchant {
 /// What a merchant's accounts hold, by [`MerchantAccount`]; and what it owes in gross mode.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Balances {
-    accounts: [u64; MERCHANT_ACCOUNTS],
-    fee_receivable: i128,
+    pub(crate) accounts: [u64; MERCHANT_ACCOUNTS],
+    pub(crate) fee_receivable: i128,
 }
 
 impl Balances {

@@ -13,18 +13,18 @@ use crate::{
 /// A movement as a ledger keeps it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Movement {
-    number: Number,
+    pub(crate) number: Number,
     /// Place of the merchant.
-    merchant: u32,
-    amount: u64,
-    kind: MovementKind,
-    state: MovementState,
-    channel: Option<ChannelId>,
-    to: Option<MerchantId>,
+    pub(crate) merchant: u32,
+    pub(crate) amount: u64,
+    pub(crate) kind: MovementKind,
+    pub(crate) state: MovementState,
+    pub(crate) channel: Option<ChannelId>,
+    pub(crate) to: Option<MerchantId>,
     /// The date it was booked on.
-    date: Date,
+    pub(crate) date: Date,
     /// A result contradicted its final one.
-    contradicted: bool,
+    pub(crate) contradicted: bool,
 }
 
 impl Record for Movement {}

@@ -36,14 +36,13 @@ impl Number {
         if text.is_empty() || text.len() > NUMBER_BYTES {
             return Err(InvalidNumber::Length);
         }
-        if text.contains(&0) {
-            // At the end it would pass for the filling.
+        // Zero, which would pass for the filling, is not among them.
+        if !text.iter().all(|&b| ALLOWED[usize::from(b)]) {
             return Err(InvalidNumber::Character);
         }
         let mut bytes = [0; NUMBER_BYTES];
         bytes[..text.len()].copy_from_slice(text);
-        let number = Self(bytes);
-        if number.is_valid() { Ok(number) } else { Err(InvalidNumber::Character) }
+        Ok(Self(bytes))
     }
 
     /// Whether the bytes, which may come from a frame, are a number: allowed characters, then only zeros.
@@ -59,7 +58,17 @@ impl Number {
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "a number is never empty")]
     pub fn len(&self) -> usize {
-        self.0.iter().position(|&b| b == 0).unwrap_or(NUMBER_BYTES)
+        // Eight bytes at a time: taking one from each byte borrows at the first that is zero, which nothing below it does.
+        const ONES: u64 = u64::from_ne_bytes([1; 8]);
+        let (words, _) = self.0.as_chunks::<8>();
+        for (at, word) in words.iter().enumerate() {
+            let word = u64::from_le_bytes(*word);
+            let zeros = word.wrapping_sub(ONES) & !word & (ONES << 7);
+            if zeros != 0 {
+                return at * 8 + zeros.trailing_zeros() as usize / 8;
+            }
+        }
+        NUMBER_BYTES
     }
 
     /// The characters, without the filling.
@@ -125,6 +134,20 @@ mod tests {
         assert_eq!(Number::new(b"a\0"), Err(InvalidNumber::Character));
         assert_eq!("Az09_-|*".parse::<Number>().unwrap().to_string(), "Az09_-|*");
         assert_ne!(Number::new(b"A").unwrap(), Number::new(b"a").unwrap());
+    }
+
+    #[test]
+    fn a_number_ends_before_its_first_zero() {
+        for bytes in [[0x80; NUMBER_BYTES], [1; NUMBER_BYTES], [0xff; NUMBER_BYTES]] {
+            assert_eq!(Number(bytes).len(), NUMBER_BYTES);
+            for zero in 0..NUMBER_BYTES {
+                for other in zero..NUMBER_BYTES {
+                    let mut bytes = bytes;
+                    (bytes[zero], bytes[other]) = (0, 0);
+                    assert_eq!(Number(bytes).len(), zero);
+                }
+            }
+        }
     }
 
     #[test]

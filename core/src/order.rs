@@ -43,6 +43,15 @@ impl Parts {
         })
     }
 
+    /// Whether each of them is at most the other's.
+    pub(crate) fn fits(&self, other: &Self) -> bool {
+        let all = |parts: &Self| {
+            let Self { cash, discounts, fee, platform_fee, cost } = *parts;
+            [cash, discounts.operator, discounts.merchant, discounts.platform, fee, platform_fee, cost]
+        };
+        all(self).iter().zip(all(other)).all(|(&this, other)| this <= other)
+    }
+
     fn with(&self, other: &Self, of: impl Fn(u64, u64) -> u64) -> Self {
         Self {
             cash: of(self.cash, other.cash),
@@ -141,7 +150,7 @@ const _: () = assert!(size_of::<Order>() == 96);
 
 /// What of the request is not in the amounts, so that a repeat is known by it, and what became of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct OrderFlags(u8);
+pub(crate) struct OrderFlags(pub(crate) u8);
 
 const HOLD: u8 = 1;
 const PAID_AT_GIVEN: u8 = 1 << 1;
@@ -150,6 +159,9 @@ const LATE: u8 = 1 << 3;
 const REINSTATED: u8 = 1 << 4;
 
 impl OrderFlags {
+    /// All that there are.
+    pub(crate) const ALL: u8 = HOLD | PAID_AT_GIVEN | PREPAID | LATE | REINSTATED;
+
     /// Of a payment.
     pub(crate) fn new(hold: bool, paid_at_given: bool) -> Self {
         Self(u8::from(hold) | if paid_at_given { PAID_AT_GIVEN } else { 0 })

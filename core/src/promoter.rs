@@ -33,7 +33,7 @@ pub struct Promoter {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Promoters {
     /// Shared with whoever writes an image of it.
-    known: Arc<BTreeMap<MerchantId, Promoter>>,
+    pub(crate) known: Arc<BTreeMap<MerchantId, Promoter>>,
 }
 
 impl Promoter {

@@ -516,19 +516,23 @@ impl Ledger {
 
     pub(crate) fn digest_refunds(&self, digest: &mut Digest) {
         for refund in self.refunds.iter() {
-            let order = &self.orders[refund.order];
-            digest.record(b"refund", |record| {
-                record.u64(self.merchants[order.merchant].id.0).bytes(refund.refund_no.as_bytes());
-                record.bytes(order.order_no.as_bytes());
-                refund.parts.digest(record);
-                record.u64(refund.funds.pending).u64(refund.funds.held).u64(refund.funds.available);
-                record.i64(refund.funds.bucket.0.into()).i64(refund.date.0.into());
-                let Standing { state, sent_as, attempts } = refund.on(self.date);
-                record.u64(attempts.into()).u64(state as u64).u64(sent_as as u64);
-                record.u64(refund.contradicted.into());
-                record.bytes(refund.channel_refund_no.as_deref().unwrap_or_default().as_bytes());
-            });
+            self.digest_refund(digest, refund);
         }
+    }
+
+    pub(crate) fn digest_refund(&self, digest: &mut Digest, refund: &StoredRefund) {
+        let order = &self.orders[refund.order];
+        digest.record(b"refund", |record| {
+            record.u64(self.merchants[order.merchant].id.0).bytes(refund.refund_no.as_bytes());
+            record.bytes(order.order_no.as_bytes());
+            refund.parts.digest(record);
+            record.u64(refund.funds.pending).u64(refund.funds.held).u64(refund.funds.available);
+            record.i64(refund.funds.bucket.0.into()).i64(refund.date.0.into());
+            let Standing { state, sent_as, attempts } = refund.on(self.date);
+            record.u64(attempts.into()).u64(state as u64).u64(sent_as as u64);
+            record.u64(refund.contradicted.into());
+            record.bytes(refund.channel_refund_no.as_deref().unwrap_or_default().as_bytes());
+        });
     }
 }
 

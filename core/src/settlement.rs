@@ -19,12 +19,22 @@ use crate::{
 /// This shard's part of a batch.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Batch {
-    merchant: Option<MerchantId>,
+    pub(crate) merchant: Option<MerchantId>,
     /// The accounting date when it was opened.
-    date: Date,
-    ended: bool,
-    merchants: u64,
-    amounts: BTreeMap<Currency, u128>,
+    pub(crate) date: Date,
+    pub(crate) ended: bool,
+    pub(crate) merchants: u64,
+    pub(crate) amounts: BTreeMap<Currency, u128>,
+}
+
+impl Batch {
+    /// Adds another shard's part.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.merchants += other.merchants;
+        for (&currency, amount) in &other.amounts {
+            *self.amounts.entry(currency).or_default() += amount;
+        }
+    }
 }
 
 impl Ledger {

@@ -17,28 +17,27 @@ impl Ledger {
     pub fn snapshot(&mut self) -> Snapshot {
         Snapshot(Self {
             date: self.date,
-            // Numbers are not looked for in a snapshot.
-            hash: KeyedHash::new(0),
+            hash: KeyedHash::new(self.hash.seed()),
             channels: self.channels.clone(),
             books: self.books.snapshot(),
             merchants: self.merchants.snapshot(),
-            merchant_index: Index::new(),
+            merchant_index: Index::none(),
             orders: self.orders.snapshot(),
-            order_index: Index::new(),
+            order_index: Index::none(),
             details: self.details.snapshot(),
             givebacks: self.givebacks.snapshot(),
             refunds: self.refunds.snapshot(),
-            refund_index: Index::new(),
+            refund_index: Index::none(),
             voids: self.voids.snapshot(),
-            void_index: Index::new(),
+            void_index: Index::none(),
             held: Vec::new(),
             held_today: self.held_today,
             splits: self.splits.snapshot(),
-            split_index: Index::new(),
+            split_index: Index::none(),
             split_returns: self.split_returns.snapshot(),
-            split_return_index: Index::new(),
+            split_return_index: Index::none(),
             movements: self.movements.snapshot(),
-            movement_index: Index::new(),
+            movement_index: Index::none(),
             postings: self.postings.snapshot(),
             before_order: self.before_order.snapshot(),
             adjustments: self.adjustments.clone(),
@@ -46,6 +45,7 @@ impl Ledger {
             promoters: self.promoters.clone(),
             holidays: self.holidays.clone(),
             expiring: BTreeSet::new(),
+            cold: self.cold.clone(),
             role: self.role,
             contradictions: self.contradictions,
         })
@@ -58,6 +58,16 @@ impl Snapshot {
         &self.0
     }
 
+    pub(crate) fn ledger_mut(&mut self) -> &mut Ledger {
+        &mut self.0
+    }
+
+    /// The same once more.
+    #[must_use]
+    pub fn again(&mut self) -> Self {
+        self.0.snapshot()
+    }
+
     /// The accounting date.
     #[must_use]
     pub fn date(&self) -> Date {
@@ -68,6 +78,18 @@ impl Snapshot {
     #[must_use]
     pub fn digest(&self) -> u128 {
         self.0.digest()
+    }
+
+    /// As [`Ledger::order_count`].
+    #[must_use]
+    pub fn order_count(&self) -> u64 {
+        self.0.order_count()
+    }
+
+    /// The key of the ledger's hash tables, which the tags of what is in the cold store hang on.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.0.hash.seed()
     }
 
     /// As [`Ledger::totals`].

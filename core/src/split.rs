@@ -14,31 +14,31 @@ use crate::{
 /// A split as a ledger keeps it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct StoredSplit {
-    split_no: Number,
+    pub(crate) split_no: Number,
     /// Place of the order.
-    order: u32,
-    finish: bool,
+    pub(crate) order: u32,
+    pub(crate) finish: bool,
     /// The date it was booked on.
-    date: Date,
-    parts: Box<[SplitPart]>,
+    pub(crate) date: Date,
+    pub(crate) parts: Box<[SplitPart]>,
 }
 
 /// One receiver's part of a split.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct SplitPart {
-    receiver: MerchantId,
-    amount: u64,
-    returned: u64,
+pub(crate) struct SplitPart {
+    pub(crate) receiver: MerchantId,
+    pub(crate) amount: u64,
+    pub(crate) returned: u64,
 }
 
 /// A split return as a ledger keeps it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct StoredSplitReturn {
-    asked: SplitReturn,
+    pub(crate) asked: SplitReturn,
     /// Place of the merchant.
-    merchant: u32,
+    pub(crate) merchant: u32,
     /// The date it was booked on.
-    date: Date,
+    pub(crate) date: Date,
 }
 
 impl Record for StoredSplit {
@@ -54,6 +54,16 @@ impl Record for StoredSplit {
             date: Date::default(),
             parts: Box::default(),
         }
+    }
+}
+
+impl StoredSplitReturn {
+    pub(crate) fn digest(&self, digest: &mut Digest) {
+        digest.record(b"split return", |record| {
+            record.u64(self.asked.merchant.0).bytes(self.asked.return_no.as_bytes());
+            record.bytes(self.asked.order_no.as_bytes()).bytes(self.asked.split_no.as_bytes());
+            record.u64(self.asked.receiver.0).u64(self.asked.amount).i64(self.date.0.into());
+        });
     }
 }
 
@@ -368,21 +378,21 @@ impl Ledger {
 
     pub(crate) fn digest_splits(&self, digest: &mut Digest) {
         for split in self.splits.iter() {
-            let order = &self.orders[split.order];
-            digest.record(b"split", |record| {
-                record.u64(self.merchants[order.merchant].id.0).bytes(split.split_no.as_bytes());
-                record.bytes(order.order_no.as_bytes()).u64(split.finish.into()).i64(split.date.0.into());
-                for part in &split.parts {
-                    record.u64(part.receiver.0).u64(part.amount).u64(part.returned);
-                }
-            });
+            self.digest_split(digest, split);
         }
         for back in self.split_returns.iter() {
-            digest.record(b"split return", |record| {
-                record.u64(back.asked.merchant.0).bytes(back.asked.return_no.as_bytes());
-                record.bytes(back.asked.order_no.as_bytes()).bytes(back.asked.split_no.as_bytes());
-                record.u64(back.asked.receiver.0).u64(back.asked.amount).i64(back.date.0.into());
-            });
+            back.digest(digest);
         }
+    }
+
+    pub(crate) fn digest_split(&self, digest: &mut Digest, split: &StoredSplit) {
+        let order = &self.orders[split.order];
+        digest.record(b"split", |record| {
+            record.u64(self.merchants[order.merchant].id.0).bytes(split.split_no.as_bytes());
+            record.bytes(order.order_no.as_bytes()).u64(split.finish.into()).i64(split.date.0.into());
+            for part in &split.parts {
+                record.u64(part.receiver.0).u64(part.amount).u64(part.returned);
+            }
+        });
     }
 }

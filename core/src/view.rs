@@ -98,7 +98,11 @@ impl Ledger {
     fn entries_page(&self, id: MerchantId, after: u64) -> Result<Reply, Rejection> {
         let merchant = &self.merchants[self.known_merchant(id)?];
         let mut page = Vec::new();
-        self.booked_behind(&merchant.journal, after, |booked, group, first_seq| {
+        let (cold, here_from) = self.cold_groups(merchant, after);
+        for (group, first_seq, posting) in cold {
+            page.extend(Listed::of(posting, group, first_seq).views(after));
+        }
+        self.booked_behind(&merchant.journal, here_from, |booked, group, first_seq| {
             if page.len() > PAGE_ENTRIES_MAX {
                 return None;
             }
@@ -137,15 +141,7 @@ impl Ledger {
             }
             Booked::Posting(at) => {
                 let posting = read_posting(&self.postings[at].bytes, currency);
-                then(&Listed {
-                    group,
-                    first_seq,
-                    order_no: posting.order_no,
-                    refund_no: posting.refund_no,
-                    reference: posting.reference,
-                    date: posting.date,
-                    entries: &posting.entries,
-                })
+                then(&Listed::of(&posting, group, first_seq))
             }
         }
     }
@@ -288,8 +284,8 @@ impl Ledger {
         RawTotals {
             accounting_date: self.date,
             merchants: self.merchants.len().into(),
-            orders: self.orders.len().into(),
-            refunds: self.refunds.len().into(),
+            orders: self.order_count(),
+            refunds: u64::from(self.refunds.len()) + self.cold.refunds,
             accounts: self.books.totals(),
             channels: self.channels.names(),
         }

@@ -18,7 +18,7 @@ pub(crate) struct StoredVoid {
     pub(crate) order: u32,
     pub(crate) state: VoidState,
     /// A result contradicted its final one.
-    contradicted: bool,
+    pub(crate) contradicted: bool,
 }
 
 impl Record for StoredVoid {
@@ -165,12 +165,16 @@ impl Ledger {
 
     pub(crate) fn digest_voids(&self, digest: &mut Digest) {
         for void in self.voids.iter() {
-            let order = &self.orders[void.order];
-            digest.record(b"void", |record| {
-                record.u64(self.merchants[order.merchant].id.0).bytes(void.void_no.as_bytes());
-                record.bytes(order.order_no.as_bytes()).u64(void.state as u64);
-                record.u64(void.contradicted.into());
-            });
+            self.digest_void(digest, void);
         }
+    }
+
+    pub(crate) fn digest_void(&self, digest: &mut Digest, void: &StoredVoid) {
+        let order = &self.orders[void.order];
+        digest.record(b"void", |record| {
+            record.u64(self.merchants[order.merchant].id.0).bytes(void.void_no.as_bytes());
+            record.bytes(order.order_no.as_bytes()).u64(void.state as u64);
+            record.u64(void.contradicted.into());
+        });
     }
 }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use suanpan_wal::host;
+
 use crate::batch::{Caller, Completed};
 
 /// The caller of a batch whose thread waits for it.
@@ -28,6 +30,6 @@ impl Caller for Asker {
 impl Answer {
     /// Waits; `None` when nobody is there any more who could answer.
     pub(crate) fn wait(self) -> Option<Completed> {
-        self.0.recv().ok()
+        host::receive(&self.0).ok()
     }
 }

@@ -1,8 +1,10 @@
 //! What is handed to a shard, and what comes back.
 
+use std::ops::Range;
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 
-use suanpan_core::{Rejection, Reply, Request};
+use suanpan_core::{Departures, Rejection, Reply, Request, Snapshot};
 use suanpan_wal::Lsn;
 
 /// The most requests in one batch.
@@ -23,6 +25,21 @@ pub struct Batch {
     pub token: u64,
     /// Who waits for it.
     pub caller: Arc<dyn Caller>,
+}
+
+/// What a shard takes out of its queue.
+pub(crate) enum Item {
+    Batch(Batch),
+    Depart(Depart),
+}
+
+/// A piece of what leaves for the cold store.
+pub(crate) struct Depart {
+    pub(crate) was: Arc<Snapshot>,
+    pub(crate) departures: Arc<Departures>,
+    pub(crate) range: Range<usize>,
+    /// Told when it is done.
+    pub(crate) done: SyncSender<()>,
 }
 
 /// A batch that did not get in; nothing was changed by it.

@@ -9,16 +9,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use suanpan_core::{
-    BALANCE_MAX, Command, Currency, MerchantId, RawTotals, Receipt, Rejection, Reply, SweepItem, Timestamp,
+    BALANCE_MAX, Command, Currency, MerchantId, RawTotals, Receipt, Rejection, Reply, Snapshot, SweepItem,
+    Timestamp,
 };
-use suanpan_wal::{AdmitError, LogHandle, Lsn, Writer};
+use suanpan_wal::{AdmitError, LogHandle, Lsn, Writer, host};
 
 use crate::clock::Clock;
 use crate::config::RECORD_BYTES_MIN;
 use crate::gate::{Gate, Waiting};
 use crate::group::GroupWriter;
+use crate::mark::write_mark;
 use crate::meeting::{Agenda, Meeting};
-use crate::motion::{Motion, What, unknown};
+use crate::motion::{Motion, Taken, What, unknown};
 use crate::ports::Ports;
 use crate::queue::Queue;
 use crate::shard::words_of;
@@ -59,11 +61,23 @@ struct Session {
     /// Commands that are apart from each other, or one sweep.
     decided: Vec<Motion>,
     totals: Vec<Motion>,
+    /// What stands for itself: a snapshot, or a note.
+    alone: Option<Motion>,
 }
 
 impl Session {
     /// Takes a motion in, or gives it back when it has to do with one of those already in.
     fn admit(&mut self, motion: Motion) -> Result<(), Motion> {
+        if self.alone.is_some() {
+            return Err(motion);
+        }
+        if let What::Snapshot(_) | What::Note(_) = motion.what {
+            if !self.decided.is_empty() || !self.totals.is_empty() {
+                return Err(motion);
+            }
+            self.alone = Some(motion);
+            return Ok(());
+        }
         if let What::Totals(_) = motion.what {
             self.totals.push(motion);
             return Ok(());
@@ -80,13 +94,18 @@ impl Session {
     }
 
     fn agenda(&self, now: Timestamp) -> Agenda {
-        let mut agenda =
-            Agenda { now, commands: Vec::new(), owners: Vec::new(), totals: !self.totals.is_empty() };
+        let mut agenda = Agenda {
+            now,
+            commands: Vec::new(),
+            owners: Vec::new(),
+            totals: !self.totals.is_empty(),
+            snapshot: matches!(self.alone, Some(Motion { what: What::Snapshot(_), .. })),
+        };
         for motion in &self.decided {
             match &motion.what {
                 What::Command(command) => agenda.commands.push(command.clone()),
                 What::Sweep(owners) => agenda.owners.clone_from(owners),
-                What::Swept(_) | What::Totals(_) => {}
+                What::Swept(_) | What::Totals(_) | What::Snapshot(_) | What::Note(_) => {}
             }
         }
         agenda
@@ -144,7 +163,11 @@ impl Chair {
     fn hold(&mut self, session: Session) {
         let agenda = session.agenda(self.clock.now());
         let now = agenda.now;
-        let Session { decided, totals } = session;
+        let Session { decided, totals, alone } = session;
+        if let Some(motion) = alone {
+            let reply = self.stand_alone(&motion, agenda);
+            return self.hand_over(vec![(motion, reply)], self.last);
+        }
         let ports = self.ports.clone();
         let met = Meeting::call(ports.shards(), agenda, |shard, call| ports.invite(shard, call));
         let Some(mut meeting) = met else {
@@ -159,6 +182,48 @@ impl Chair {
         // The shards have gone on by now.
         self.hand_over(answer_totals(totals, &parts), seen);
         self.hand_over(outcomes, seen.max(self.last));
+    }
+
+    /// Carries out what is no command.
+    fn stand_alone(&mut self, motion: &Motion, agenda: Agenda) -> Reply {
+        match &motion.what {
+            What::Snapshot(place) => self.snapshot(agenda).map_or_else(
+                |why| Reply::Rejected(why, None),
+                |taken| {
+                    let date = taken.images.first().map(Snapshot::date).unwrap_or_default();
+                    *host::lock(place) = Some(taken);
+                    Reply::Date(date)
+                },
+            ),
+            What::Note(payload) => match self.write(payload) {
+                Ok(()) => Reply::Done(Receipt::Swept),
+                Err(why) => Reply::Rejected(why, None),
+            },
+            _ => unknown(),
+        }
+    }
+
+    /// Stops all shards, takes their images and marks the place in the log.
+    fn snapshot(&mut self, agenda: Agenda) -> Result<Taken, Rejection> {
+        let (ports, now) = (self.ports.clone(), agenda.now);
+        let met = Meeting::call(ports.shards(), agenda, |shard, call| ports.invite(shard, call));
+        let mut meeting = met.ok_or(Rejection::Unknown)?;
+        // The shards stand until the mark is written: what they do after is behind it.
+        self.write(&write_mark(ports.shards()))?;
+        let images: Vec<Snapshot> =
+            meeting.arrivals.iter_mut().filter_map(|arrival| arrival.snapshot.take()).collect();
+        assert!(images.len() == usize::from(ports.shards()), "each shard gave its image");
+        Ok(Taken { images, end: self.last, now })
+    }
+
+    /// Writes a record that is no group of commands.
+    fn write(&mut self, payload: &[u8]) -> Result<(), Rejection> {
+        let permit = self.writer.admit().map_err(|error| match error {
+            AdmitError::ReadOnly => Rejection::ReadOnly,
+            _ => Rejection::Unknown,
+        })?;
+        self.last = self.writer.append(permit, payload);
+        Ok(())
     }
 
     /// Counts the votes, writes what was carried, and has it applied.
@@ -178,20 +243,15 @@ impl Chair {
         if commands.is_empty() {
             return outcomes;
         }
-        let permit = match self.writer.admit() {
-            Ok(permit) => permit,
-            Err(error) => {
-                let read_only = matches!(error, AdmitError::ReadOnly);
-                let why = if read_only { Rejection::ReadOnly } else { Rejection::Unknown };
-                outcomes.extend(carried.into_iter().map(|motion| (motion, Reply::Rejected(why, None))));
-                return outcomes;
-            }
-        };
         for command in &commands {
             self.group.push(command);
         }
-        self.last = self.writer.append(permit, self.group.seal(now, date));
+        let group = self.group.seal(now, date).to_vec();
         self.group.clear();
+        if let Err(why) = self.write(&group) {
+            outcomes.extend(carried.into_iter().map(|motion| (motion, Reply::Rejected(why, None))));
+            return outcomes;
+        }
         let replies = meeting.decide(commands, now, self.last);
         let all = replies.len() == usize::from(self.ports.shards());
         for (place, motion) in carried.into_iter().enumerate() {
@@ -215,7 +275,7 @@ impl Chair {
         let mut waiting = Waiting { until, batches };
         while let Err(back) = self.gate.hand_over(waiting, &self.log) {
             waiting = back;
-            std::thread::yield_now();
+            host::yield_now();
         }
     }
 }
@@ -239,7 +299,7 @@ fn tally(motion: &mut Motion, meeting: &Meeting, place: usize) -> Result<Command
                 false => Ok(Command::Sweep(Box::new(items))),
             }
         }
-        What::Swept(_) | What::Totals(_) => Err(unknown()),
+        What::Swept(_) | What::Totals(_) | What::Snapshot(_) | What::Note(_) => Err(unknown()),
     }
 }
 

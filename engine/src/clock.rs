@@ -4,10 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::thread::Thread;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use suanpan_core::Timestamp;
+use suanpan_wal::host::{self, Thread};
 
 /// The system's clock, or one that was stopped for a test.
 ///
@@ -79,7 +79,7 @@ impl Clock {
 
 fn system_now() -> Timestamp {
     // A clock set before 1970 reads as 1970: money still moves, and the date is the day cut's business.
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = host::wall_clock().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 

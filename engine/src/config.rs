@@ -1,10 +1,12 @@
 //! How an engine is set up.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use suanpan_core::Date;
-use suanpan_wal::{Backend, LogConfig};
+use suanpan_wal::{Backend, Files, LogConfig, Storage};
 
 use crate::batch::BATCH_REQUESTS_MAX;
 use crate::error::EngineError;
@@ -22,8 +24,10 @@ const _: () = assert!(RECORD_BYTES_MIN + 1024 <= RECORD_PART_MIN as usize);
 /// How an engine is set up.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
-    /// The data folder; made if it is not there.
+    /// The data folder.
     pub dir: PathBuf,
+    /// Where that folder is: real files, or a simulated disk.
+    pub storage: Arc<dyn Storage>,
     /// Shards, each a thread: 1..=[`SHARDS_MAX`]. May change from start to start.
     pub shards: u16,
     /// Where the books of an empty data folder begin.
@@ -39,8 +43,33 @@ pub struct EngineConfig {
     pub reserve_bytes: u64,
     /// How records get to the log's files; may change from start to start.
     pub backend: Backend,
+    /// A snapshot is taken when the log has grown by so many bytes since the last; `None`: never for that.
+    pub snapshot_log_bytes: Option<u64>,
+    /// A snapshot is taken after so long, if anything happened; `None`: never for that.
+    pub snapshot_every: Option<Duration>,
+    /// Days after which orders that are done with leave memory for the cold store, with the next snapshot.
+    pub hot_days: u16,
+    /// Orders that all shards together keep in memory; at that many, new ones are `overloaded`.
+    pub orders_in_memory_max: u64,
     /// For development: the folder remembers where the clock was stopped. Never where real money is.
     pub dev_clock: bool,
+    /// A mistake that is made on purpose, so that tests can see that it would be found. Never set but by them.
+    #[doc(hidden)]
+    pub planted: Option<Planted>,
+}
+
+/// Mistakes that a simulation has to find, each where a guard would be missing. None is looked at for a single command.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Planted {
+    /// One of the log's own.
+    Log(suanpan_wal::Planted),
+    /// Replies leave when the log is durable up to somewhat before what they say.
+    GateOpensEarly,
+    /// Whoever finds its queue empty sleeps without looking once more.
+    WakeUpLost,
+    /// A replay passes a record over.
+    RecordSkipped,
 }
 
 impl EngineConfig {
@@ -50,6 +79,7 @@ impl EngineConfig {
         let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
             dir: dir.into(),
+            storage: Arc::new(Files),
             shards: u16::try_from(cores).unwrap_or(SHARDS_MAX).min(SHARDS_MAX),
             first_date,
             segment_bytes: 64 << 20,
@@ -57,7 +87,12 @@ impl EngineConfig {
             outstanding_requests_max: 256 * 1_024,
             reserve_bytes: 256 << 20,
             backend: LogConfig::new("").backend,
+            snapshot_log_bytes: Some(1 << 30),
+            snapshot_every: Some(Duration::from_secs(15 * 60)),
+            hot_days: 7,
+            orders_in_memory_max: u64::MAX,
             dev_clock: false,
+            planted: None,
         }
     }
 
@@ -79,6 +114,11 @@ impl EngineConfig {
             segment_size: self.segment_bytes,
             reserve_bytes: self.reserve_bytes,
             backend: self.backend,
+            storage: self.storage.clone(),
+            planted: match self.planted {
+                Some(Planted::Log(planted)) => Some(planted),
+                _ => None,
+            },
             ..LogConfig::new(self.dir.join("log"))
         }
     }
@@ -89,6 +129,9 @@ impl EngineConfig {
             return refuse("shards", "1 to 64", self.shards.to_string());
         }
         self.check_segments(self.segment_bytes)?;
+        if self.hot_days == 0 {
+            return refuse("hot_days", "at least 1", "0".to_owned());
+        }
         if self.queue_batches == 0 {
             return refuse("queue_batches", "at least 1", self.queue_batches.to_string());
         }

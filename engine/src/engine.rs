@@ -2,20 +2,21 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use suanpan_core::{
     Command, Currency, Date, Ledger, MerchantId, RawTotals, Rejection, Reply, Request, SetDate, ShardTotals,
     SweepItem, Timestamp,
 };
-use suanpan_wal::{FolderLock, Hooks, Log, LogHandle, LogState, Lsn, Recovery, Writer};
+use suanpan_wal::host::{self, JoinHandle};
+use suanpan_wal::{FolderLock, Hooks, Log, LogConfig, LogHandle, LogState, Lsn, Recovery, Storage, Writer};
 
-use crate::answer::Asker;
-use crate::batch::{Batch, Caller, Completed, Refused};
-use crate::chair::{Chair, MOTIONS_MAX, answer_what_is_left};
+use crate::batch::{Batch, Caller, Refused};
+use crate::chair::{Chair, MOTIONS_MAX};
 use crate::clock::Clock;
+use crate::cold::ColdStore;
 use crate::config::{EngineConfig, RECORD_BYTES_MIN, SHARDS_MAX};
 use crate::error::EngineError;
 use crate::expiry::Expiry;
@@ -25,9 +26,14 @@ use crate::group::GroupWriter;
 use crate::holds::{HoldTimes, Holds};
 use crate::motion::{Motion, What, unknown};
 use crate::ports::{Port, Ports};
-use crate::queue::{Pushed, Queue};
-use crate::replay::{Replayed, replay};
+use crate::proposals::Proposals;
+use crate::queue::Queue;
+use crate::replay::{Base, Replayed, replay};
 use crate::shard::{Journal, Shard};
+use crate::snapshot::file::SnapshotError;
+use crate::snapshot::folder::{self, Found};
+use crate::snapshot::keeper::{Keeper, Kept, Plan, TakeError, TakenSnapshot, Watch};
+use crate::snapshot::restore::restore;
 
 /// Whether an engine takes commands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,10 +48,16 @@ pub enum Health {
 }
 
 /// What was found in the data folder at the start.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Recovered {
-    /// Commands replayed.
+    /// Commands replayed, those behind the snapshot.
     pub commands: u64,
+    /// The position of the snapshot that it began with, if with one.
+    pub snapshot: Option<Lsn>,
+    /// Orders there are.
+    pub orders: u64,
+    /// What is wrong with newer snapshots that were passed over.
+    pub passed_over: Vec<String>,
     /// How long reading, checking and replaying took.
     pub took: Duration,
     /// Bytes of an unanswered, torn tail that were cut off.
@@ -57,9 +69,8 @@ pub struct Recovered {
 /// The running core: see the crate's page.
 pub struct Engine {
     pub(crate) ports: Arc<Ports>,
-    /// Where what concerns all shards is brought before them.
-    motions: Arc<Queue<Motion>>,
-    motions_gate: Arc<Gate>,
+    proposals: Proposals,
+    keeper: Arc<Keeper>,
     clock: Arc<Clock>,
     handle: LogHandle,
     holds: Arc<Holds>,
@@ -69,14 +80,16 @@ pub struct Engine {
     pub(crate) runs: Mutex<()>,
     recovered: Recovered,
     dir: PathBuf,
+    storage: Arc<dyn Storage>,
     _lock: FolderLock,
 }
 
 /// The threads of a running engine, in the order in which they end.
 struct Running {
     expiry: Expiry,
-    chair: JoinHandle<()>,
-    shards: Vec<JoinHandle<()>>,
+    watch: Watch,
+    chair: JoinHandle,
+    shards: Vec<JoinHandle>,
     log: Log,
 }
 
@@ -86,6 +99,9 @@ struct Parts {
     handle: LogHandle,
     clock: Arc<Clock>,
     holds: Arc<Holds>,
+    cold: Arc<ColdStore>,
+    log_id: u128,
+    kept: Vec<Kept>,
     /// One for each shard, and the chair's.
     gates: Vec<Arc<Gate>>,
     last: Lsn,
@@ -103,32 +119,45 @@ impl Engine {
         on_failure: impl Fn(&str) + Send + Sync + 'static,
     ) -> Result<Self, EngineError> {
         config.check()?;
-        let begun = Instant::now();
-        let lock = FolderLock::acquire(&config.dir)?;
-        let recovery = Recovery::open(config.log())?;
+        let begun = host::now();
+        let lock = config.storage.lock(&config.dir)?;
+        let Opened { recovery, cold, base, kept, passed_over } = open(config)?;
         // The size that the folder was made with, if it was.
         config.check_segments(recovery.segment_size())?;
-        let Replayed { ledgers, commands } = replay(&recovery, config.shards, seed())?;
+        let snapshot = Some(base.from).filter(|from| *from > Lsn::ZERO);
+        let Replayed { ledgers, commands } = replay(&recovery, base, &cold, config.planted)?;
         let report = recovery.report();
         let recovered = Recovered {
             commands,
-            took: begun.elapsed(),
+            snapshot,
+            orders: ledgers.iter().map(Ledger::order_count).sum(),
+            passed_over,
+            took: host::now() - begun,
             cut_bytes: report.cut.map_or(0, |cut| cut.bytes),
             clean: report.clean_stop,
         };
         let gates: Vec<Arc<Gate>> = (0..=config.shards).map(|_| Arc::new(Gate::new())).collect();
         let failed = Arc::new(OnceLock::new());
-        let (log, writers) = recovery.start(hooks(&gates, failed.clone(), on_failure))?;
+        let log_id = recovery.log_id();
+        let (log, writers) = recovery.start(hooks(
+            GateKeeper::new(gates.clone()).planted(config.planted),
+            failed.clone(),
+            on_failure,
+        ))?;
         let parts = Parts {
             config: config.clone(),
             handle: log.handle(),
             clock: Arc::new(if config.dev_clock { Clock::kept_in(&config.dir) } else { Clock::default() }),
             holds: Arc::new(Holds::new()),
+            cold: Arc::new(cold),
+            log_id,
+            kept,
             gates,
             last: log.durable(),
         };
+        let is_new = commands == 0 && snapshot.is_none();
         let engine = parts.start(ledgers, writers, failed, log, recovered, lock)?;
-        if commands == 0 {
+        if is_new {
             let begun = engine.begin_at(config.first_date);
             if let Reply::Rejected(rejection, _) = begun {
                 return Err(EngineError::Begin(rejection.code()));
@@ -174,7 +203,7 @@ impl Engine {
         if command.check().is_err() {
             return Err(Rejection::InvalidRequest);
         }
-        self.propose(Motion { what: What::Command(command), token, caller })
+        self.proposals.propose(Motion { what: What::Command(command), token, caller })
     }
 
     /// Carries out a command that concerns all shards, as [`Engine::submit_all`], and waits until what came of it is
@@ -198,7 +227,7 @@ impl Engine {
         if let Err(field) = command.check() {
             return Reply::Rejected(Rejection::InvalidRequest, Some(field));
         }
-        match self.bring(What::Command(command)) {
+        match self.proposals.bring(What::Command(command)) {
             Ok(completed) => completed.replies.into_iter().next().unwrap_or(unknown()),
             Err(why) => Reply::Rejected(why, None),
         }
@@ -212,7 +241,7 @@ impl Engine {
         &self,
         owners: Vec<(MerchantId, Currency)>,
     ) -> Result<Vec<SweepItem>, Rejection> {
-        let completed = self.bring(What::Sweep(owners))?;
+        let completed = self.proposals.bring(What::Sweep(owners))?;
         if let Some(Reply::Rejected(why, _)) = completed.replies.first() {
             return Err(*why);
         }
@@ -227,7 +256,7 @@ impl Engine {
     #[must_use]
     pub fn totals(&self) -> Option<(Vec<ShardTotals>, Lsn)> {
         let place = Arc::new(OnceLock::new());
-        let completed = self.bring(What::Totals(place.clone())).ok()?;
+        let completed = self.proposals.bring(What::Totals(place.clone())).ok()?;
         if let Some(Reply::Rejected(..)) = completed.replies.first() {
             return None;
         }
@@ -236,29 +265,18 @@ impl Engine {
         Some((parts.iter().cloned().map(RawTotals::named).collect(), completed.as_of))
     }
 
-    /// Brings a motion before all shards and waits until what came of it is durable.
-    fn bring(&self, what: What) -> Result<Completed, Rejection> {
-        let (caller, answer) = Asker::new();
-        self.propose(Motion { what, token: 0, caller })?;
-        answer.wait().ok_or(Rejection::Unknown)
+    /// Takes a snapshot now and waits until it is on the disk and was read back.
+    ///
+    /// # Errors
+    /// Why there is none. Nothing was changed then.
+    pub fn snapshot(&self) -> Result<TakenSnapshot, TakeError> {
+        self.keeper.take()
     }
 
-    /// Hands a motion to the chair, which answers it; never waits.
-    fn propose(&self, motion: Motion) -> Result<(), Rejection> {
-        if !self.motions_gate.enter(1, MOTIONS_MAX) {
-            return Err(Rejection::Overloaded);
-        }
-        match self.motions.push(motion) {
-            Ok(Pushed::InTime) => Ok(()),
-            Ok(Pushed::Late) => {
-                answer_what_is_left(&self.motions, &self.motions_gate, self.shards());
-                Ok(())
-            }
-            Err(_) => {
-                self.motions_gate.leave(1);
-                Err(if self.ports.failure().is_some() { Rejection::Unknown } else { Rejection::Overloaded })
-            }
-        }
+    /// Why the last snapshot that was due could not be taken, unless one could since.
+    #[must_use]
+    pub fn snapshot_failure(&self) -> Option<String> {
+        host::lock(&self.keeper.failure).clone()
     }
 
     /// Follows what happens, from the beginning of the log on.
@@ -266,7 +284,7 @@ impl Engine {
     /// # Errors
     /// When the log's files cannot be read.
     pub fn follow(&self) -> Result<Follower, EngineError> {
-        Follower::of_running(&self.dir, self.handle.clone())
+        Follower::of_running(self.storage.clone(), &self.dir, self.handle.clone())
     }
 
     /// The clock that stamps what is decided.
@@ -277,8 +295,8 @@ impl Engine {
 
     /// What was found at the start.
     #[must_use]
-    pub fn recovered(&self) -> Recovered {
-        self.recovered
+    pub fn recovered(&self) -> &Recovered {
+        &self.recovered
     }
 
     /// Up to where the log is durable.
@@ -302,7 +320,13 @@ impl Engine {
     /// Requests that were taken and are not answered, over all shards.
     #[must_use]
     pub fn outstanding(&self) -> usize {
-        self.ports.outstanding() + self.motions_gate.outstanding()
+        self.ports.outstanding() + self.proposals.gate.outstanding()
+    }
+
+    /// Orders that are in memory, over all shards, when each was last told.
+    #[must_use]
+    pub fn orders_in_memory(&self) -> u64 {
+        self.ports.orders_in_memory()
     }
 
     /// Whether it takes commands.
@@ -333,9 +357,10 @@ impl Engine {
 
     /// Ends all threads but the log's: each when nobody asks it anything any more.
     fn end(&self, running: Running) -> Log {
-        let Running { expiry, chair, shards, log } = running;
+        let Running { expiry, watch, chair, shards, log } = running;
         expiry.end();
-        self.motions.close();
+        watch.end();
+        self.proposals.motions.close();
         // A thread that panicked has poisoned the log, and that is said elsewhere.
         let _ = chair.join();
         self.ports.close();
@@ -380,16 +405,35 @@ impl Parts {
             shards.push(thread);
         }
         let ports = Arc::new(Ports::new(ports, self.config.outstanding_requests_max, failed));
-        let motions = Arc::new(Queue::new(MOTIONS_MAX));
+        let motions = Arc::new(Queue::new(MOTIONS_MAX).planted(self.config.planted));
         let chair = self.chair(motions.clone(), ports.clone(), motions_gate.clone(), writer)?;
         let expiry = Expiry::start(ports.clone(), &self.clock)?;
-        let running = Mutex::new(Some(Running { expiry, chair, shards, log }));
-        let Self { config, handle, clock, holds, .. } = self;
+        let proposals = Proposals { motions, gate: motions_gate, ports: ports.clone() };
+        let Self { config, handle, clock, holds, cold, log_id, kept, .. } = self;
+        let plan = Plan {
+            log_bytes: config.snapshot_log_bytes,
+            every: config.snapshot_every,
+            hot_days: config.hot_days,
+            reserve_bytes: config.reserve_bytes,
+        };
+        let keeper = Arc::new(Keeper {
+            proposals: proposals.clone(),
+            log: handle.clone(),
+            log_id,
+            storage: config.storage.clone(),
+            data: config.dir.clone(),
+            cold,
+            plan,
+            kept: Mutex::new(kept),
+            failure: Mutex::default(),
+        });
+        let watch = Watch::start(keeper.clone())?;
+        let running = Mutex::new(Some(Running { expiry, watch, chair, shards, log }));
         let runs = Mutex::new(());
         Ok(Engine {
             ports,
-            motions,
-            motions_gate,
+            proposals,
+            keeper,
             clock,
             handle,
             holds,
@@ -397,6 +441,7 @@ impl Parts {
             runs,
             recovered,
             dir: config.dir,
+            storage: config.storage,
             _lock: lock,
         })
     }
@@ -407,9 +452,10 @@ impl Parts {
         writer: Writer,
         gate: Arc<Gate>,
         id: usize,
-    ) -> Result<(Port, JoinHandle<()>), EngineError> {
+    ) -> Result<(Port, JoinHandle), EngineError> {
         let id = u16::try_from(id).unwrap_or(SHARDS_MAX);
-        let queue = Arc::new(Queue::new(self.config.queue_batches));
+        let queue = Arc::new(Queue::new(self.config.queue_batches).planted(self.config.planted));
+        let in_memory = Arc::new(AtomicU64::new(ledger.orders_in_memory()));
         let shard = Shard {
             id,
             shards: self.config.shards,
@@ -421,10 +467,13 @@ impl Parts {
             now: Timestamp::default(),
             journal: Journal::new(writer, self.last),
             holds: self.holds.clone(),
+            cold: self.cold.clone(),
+            in_memory: in_memory.clone(),
+            orders_max: self.config.orders_in_memory_max.div_ceil(self.config.shards.into()),
             waiting: Vec::new(),
         };
         let thread = spawn(&format!("shard-{id}"), move || shard.run())?;
-        Ok((Port { queue, gate }, thread))
+        Ok((Port { queue, gate, in_memory }, thread))
     }
 
     fn chair(
@@ -433,7 +482,7 @@ impl Parts {
         ports: Arc<Ports>,
         gate: Arc<Gate>,
         writer: Writer,
-    ) -> Result<JoinHandle<()>, EngineError> {
+    ) -> Result<JoinHandle, EngineError> {
         assert!(writer.record_max() >= RECORD_BYTES_MIN);
         let chair = Chair {
             queue,
@@ -450,36 +499,95 @@ impl Parts {
     }
 }
 
+/// A data folder that was opened and looked through; nothing of it is changed.
+struct Opened {
+    recovery: Recovery,
+    cold: ColdStore,
+    base: Base,
+    kept: Vec<Kept>,
+    passed_over: Vec<String>,
+}
+
+/// Opens log and snapshots, and restores the newest snapshot that can be.
+fn open(config: &EngineConfig) -> Result<Opened, EngineError> {
+    let storage = &config.storage;
+    let snapshots = folder::folder(&config.dir);
+    let Found { files, damaged } = folder::find(&**storage, &snapshots)?;
+    let newest = files.first().map(|file| file.header);
+    let log = LogConfig {
+        proven: newest.map_or(Lsn::ZERO, |header| header.lsn),
+        // Which snapshot it is, and whether the log reaches back to it, is seen below.
+        replay_from: None,
+        expected_log_id: newest.map(|header| header.log_id),
+        ..config.log()
+    };
+    let recovery = Recovery::open(log)?;
+    let cold = ColdStore::new(storage.clone(), &config.dir);
+    let kept: Vec<Kept> =
+        files.iter().map(|file| Kept { lsn: file.header.lsn, savepoint: file.header.savepoint }).collect();
+    // Segments go only when no snapshot that is kept needs them.
+    if let Some(file) = files.iter().find(|file| file.header.lsn < recovery.begin()) {
+        return Err(EngineError::SegmentsMissing { begin: recovery.begin(), snapshot: file.path.clone() });
+    }
+    let mut passed_over = damaged;
+    for (place, file) in files.iter().enumerate() {
+        let header = file.header;
+        if header.log_id != recovery.log_id() || recovery.hash_at(header.lsn) != Some(header.hash) {
+            return Err(EngineError::OtherHistory { path: file.path.clone() });
+        }
+        cold.restore(header.savepoint)?;
+        match restore(file, config.shards) {
+            Ok(ledgers) => {
+                let passed_over = passed_over.iter().map(ToString::to_string).collect();
+                let base = Base { ledgers, from: header.lsn };
+                return Ok(Opened { recovery, cold, base, kept: kept[place..].to_vec(), passed_over });
+            }
+            // The one before it, and more of the log.
+            Err(EngineError::Snapshot(
+                error @ (SnapshotError::Damaged { .. } | SnapshotError::Image { .. }),
+            )) => {
+                passed_over.push(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if recovery.begin() > Lsn::ZERO {
+        return Err(EngineError::NoSnapshot { begin: recovery.begin(), folder: snapshots, passed_over });
+    }
+    let passed_over = passed_over.iter().map(ToString::to_string).collect();
+    Ok(Opened {
+        recovery,
+        cold,
+        base: Base::empty(config.shards, host::secret()),
+        kept: Vec::new(),
+        passed_over,
+    })
+}
+
 /// Starts a thread of the engine's.
-pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, EngineError> {
-    thread::Builder::new().name(name.to_owned()).spawn(body).map_err(EngineError::Thread)
+pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle, EngineError> {
+    host::spawn(name, body).map_err(EngineError::Thread)
 }
 
 /// What the log calls from its own threads.
 fn hooks(
-    gates: &[Arc<Gate>],
+    keeper: GateKeeper,
     failed: Arc<OnceLock<String>>,
     on_failure: impl Fn(&str) + Send + Sync + 'static,
 ) -> Hooks {
     // Taken once a sync, by the committer; by another thread only when the log fails.
-    let keeper = Arc::new(Mutex::new(GateKeeper::new(gates.to_vec())));
+    let keeper = Arc::new(Mutex::new(keeper));
     let at_failure = keeper.clone();
     Hooks {
         on_durable: Box::new(move |durable| {
-            keeper.lock().unwrap_or_else(PoisonError::into_inner).open(durable);
+            host::lock(&keeper).open(durable);
         }),
         on_poison: Box::new(move |reason: &str| {
             let first = failed.set(reason.to_owned()).is_ok();
-            at_failure.lock().unwrap_or_else(PoisonError::into_inner).fail();
+            host::lock(&at_failure).fail();
             if first {
                 on_failure(reason);
             }
         }),
     }
-}
-
-/// The key of this process's hash tables, so that callers cannot choose numbers that collide.
-fn seed() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(Timestamp::default())
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use suanpan_core::{Close, Command, MerchantId, Number, Query, Reply, Request};
+use suanpan_wal::host::{self, JoinHandle};
 
 use crate::clock::Clock;
 use crate::engine::spawn;
@@ -24,7 +24,7 @@ const BATCHES_MAX: usize = 64;
 /// The running thread.
 pub(crate) struct Expiry {
     stopping: Arc<AtomicBool>,
-    thread: JoinHandle<()>,
+    thread: JoinHandle,
 }
 
 impl Expiry {
@@ -35,10 +35,10 @@ impl Expiry {
             // Acquire, with the Release in `end`; the token that `unpark` leaves makes sure that it is looked at.
             while !seen.load(Ordering::Acquire) {
                 look(&ports, &seen);
-                thread::park_timeout(EVERY);
+                host::park_timeout(EVERY);
             }
         })?;
-        clock.wake_when_set(thread.thread().clone());
+        clock.wake_when_set(thread.thread());
         Ok(Self { stopping, thread })
     }
 

@@ -3,21 +3,22 @@
 //! ```text
 //!  0        1         2        4              12          16
 //!  +--------+---------+--------+---------------+-----------+----------------------------+
-//!  | version| reserved| count  | now_ms        | date      | commands, one behind the   |
+//!  | version| kind    | count  | now_ms        | date      | commands, one behind the   |
 //!  | u8 = 1 | u8 = 0  | u16    | i64           | i32       | other (core's codec)       |
 //!  +--------+---------+--------+---------------+-----------+----------------------------+
 //! ```
 //!
 //! Little-endian. `now_ms` is the time they were decided at, `date` the accounting date before the first of
-//! them; a replay finds the same date in its ledger, or the log and the state have parted.
+//! them; a replay finds the same date in its ledger, or the log and the state have parted. Records of other kinds are
+//! drawn in `mark.rs`.
 
 use suanpan_core::{CodecError, Command, Date, Timestamp, decode, encode};
 
-const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 1;
 
 const VERSION_AT: usize = 0;
-const RESERVED_AT: usize = VERSION_AT + 1;
-const COUNT_AT: usize = RESERVED_AT + 1;
+const KIND_AT: usize = VERSION_AT + 1;
+const COUNT_AT: usize = KIND_AT + 1;
 const NOW_AT: usize = COUNT_AT + 2;
 const DATE_AT: usize = NOW_AT + 8;
 const COMMANDS_AT: usize = DATE_AT + 4;
@@ -39,6 +40,9 @@ pub enum GroupError {
     /// Of a version this one cannot read.
     #[error("groups of version {0}; this Suanpan reads version {VERSION}: use the one that wrote them")]
     Version(u8),
+    /// Neither commands nor anything else this version knows.
+    #[error("a record of kind {0}: use the Suanpan that wrote it")]
+    Kind(u8),
     /// A command in it cannot be read.
     #[error("command {index} of the group cannot be read: {error}")]
     Command {
@@ -81,7 +85,7 @@ impl GroupWriter {
     pub(crate) fn seal(&mut self, now: Timestamp, date: Date) -> &[u8] {
         assert!(self.count > 0);
         self.bytes[VERSION_AT] = VERSION;
-        self.bytes[RESERVED_AT] = 0;
+        self.bytes[KIND_AT] = 0;
         self.bytes[COUNT_AT..NOW_AT].copy_from_slice(&self.count.to_le_bytes());
         self.bytes[NOW_AT..DATE_AT].copy_from_slice(&now.0.to_le_bytes());
         self.bytes[DATE_AT..COMMANDS_AT].copy_from_slice(&date.0.to_le_bytes());
@@ -92,6 +96,26 @@ impl GroupWriter {
         self.bytes.truncate(COMMANDS_AT);
         self.count = 0;
     }
+}
+
+/// What one record of the log says: the commands that one shard decided at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// When they were decided.
+    pub now: Timestamp,
+    /// The accounting date before the first of them.
+    pub date: Date,
+    /// The commands in their order.
+    pub commands: Vec<Command>,
+}
+
+/// Reads the payload of a record, for whoever looks at a log.
+///
+/// # Errors
+/// When it is not what an engine writes.
+pub fn read_group(payload: &[u8]) -> Result<Group, GroupError> {
+    let reader = GroupReader::new(payload)?;
+    Ok(Group { now: reader.now, date: reader.date, commands: reader.collect::<Result<_, _>>()? })
 }
 
 /// A group being read.
@@ -156,6 +180,7 @@ mod tests {
         assert_eq!((reader.now, reader.date), (Timestamp(-5), Date(17_768)));
         let commands: Result<Vec<_>, _> = reader.collect();
         assert_eq!(commands.unwrap(), vec![command.clone(), command]);
+        assert_eq!(read_group(&payload).unwrap().commands.len(), 2);
     }
 
     #[test]

@@ -21,8 +21,10 @@
 
 mod answer;
 mod batch;
+mod beside;
 mod chair;
 mod clock;
+mod cold;
 mod config;
 mod engine;
 mod error;
@@ -31,22 +33,31 @@ mod follow;
 mod gate;
 mod group;
 mod holds;
+mod mark;
 mod meeting;
 mod motion;
 mod ports;
+mod proposals;
 mod queue;
 mod replay;
 mod run;
 mod shard;
+mod snapshot;
 mod sync;
 mod tally;
 
 pub use batch::{BATCH_REQUESTS_MAX, BATCH_TOGETHER_MAX, Batch, Caller, Completed, Refused};
 pub use clock::Clock;
+pub use cold::ColdError;
+#[doc(hidden)]
+pub use config::Planted;
 pub use config::{EngineConfig, SHARDS_MAX};
 pub use engine::{Engine, Health, Recovered};
 pub use error::EngineError;
 pub use follow::{Followed, Follower};
-pub use group::GroupError;
+pub use group::{Group, GroupError, read_group};
 pub use holds::{HOLD_BUCKETS, HoldTimes};
-pub use suanpan_wal::{Backend, Lsn};
+pub use snapshot::file::SnapshotError;
+pub use snapshot::keeper::{TakeError, TakenSnapshot};
+pub use snapshot::look::{SnapshotReport, snapshots, verify_snapshots};
+pub use suanpan_wal::{Backend, LockError, Lsn};

@@ -11,8 +11,8 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
-use suanpan_core::{Command, Currency, Date, MerchantId, RawTotals, Reply, SweepItem, Timestamp};
-use suanpan_wal::Lsn;
+use suanpan_core::{Command, Currency, Date, MerchantId, RawTotals, Reply, Snapshot, SweepItem, Timestamp};
+use suanpan_wal::{Lsn, host};
 
 use crate::tally::Voice;
 
@@ -26,6 +26,8 @@ pub(crate) struct Agenda {
     pub(crate) owners: Vec<(MerchantId, Currency)>,
     /// Whether each shard is to say its part of the trial balance.
     pub(crate) totals: bool,
+    /// Whether each shard is to give an image of its books.
+    pub(crate) snapshot: bool,
 }
 
 /// What a shard gets through its slot.
@@ -46,6 +48,7 @@ pub(crate) struct Arrival {
     /// Of each owner of the agenda.
     pub(crate) accruals: Vec<i128>,
     pub(crate) totals: Option<RawTotals>,
+    pub(crate) snapshot: Option<Snapshot>,
 }
 
 /// What a shard is told while it stands.
@@ -89,7 +92,7 @@ impl Invitation {
 impl Seat {
     /// The next word; `None` is to go on as before.
     pub(crate) fn word(&self) -> Option<Word> {
-        self.0.recv().ok()
+        host::receive(&self.0).ok()
     }
 }
 
@@ -114,7 +117,7 @@ impl Meeting {
             words.push(word_in);
         }
         drop(arrivals_in);
-        let mut arrivals: Vec<Arrival> = arrivals_out.iter().take(usize::from(shards)).collect();
+        let mut arrivals: Vec<Arrival> = all_of(&arrivals_out).take(usize::from(shards)).collect();
         if arrivals.len() < usize::from(shards) {
             return None;
         }
@@ -146,7 +149,7 @@ impl Meeting {
         drop(answers_in);
         let mut may = vec![false; items.len()];
         let mut answered = 0;
-        for answer in answers_out {
+        for answer in all_of(&answers_out) {
             assert_eq!(answer.len(), may.len());
             may.iter_mut().zip(answer).for_each(|(any, one)| *any |= one);
             answered += 1;
@@ -165,8 +168,13 @@ impl Meeting {
             let _ = words.send(Word::Decision(Decision { commands, now, end, replies }));
         }
         drop(replies_in);
-        let mut replies: Vec<(u16, Vec<Reply>)> = replies_out.iter().collect();
+        let mut replies: Vec<(u16, Vec<Reply>)> = all_of(&replies_out).collect();
         replies.sort_by_key(|(shard, _)| *shard);
         replies.into_iter().map(|(_, reply)| reply).collect()
     }
+}
+
+/// What comes through a channel until nobody is there any more who could send.
+fn all_of<T>(receiver: &Receiver<T>) -> impl Iterator<Item = T> {
+    std::iter::from_fn(|| host::receive(receiver).ok())
 }

@@ -1,8 +1,11 @@
 //! What is brought before all shards: a command that each has its part in, a sweep, the trial balance.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
-use suanpan_core::{Command, Currency, MerchantId, Query, RawTotals, Rejection, Reply, Request, SweepItem};
+use suanpan_core::{
+    Command, Currency, MerchantId, Query, RawTotals, Rejection, Reply, Request, Snapshot, SweepItem,
+    Timestamp,
+};
 use suanpan_wal::Lsn;
 
 use crate::batch::{Caller, Completed};
@@ -23,6 +26,19 @@ pub(crate) enum What {
     Swept(Vec<SweepItem>),
     /// The trial balance: each shard's part is put here.
     Totals(Arc<OnceLock<Vec<RawTotals>>>),
+    /// Each shard's image at a mark in the log is put here.
+    Snapshot(Arc<Mutex<Option<Taken>>>),
+    /// A record that is no command, written for all shards without asking them.
+    Note(Vec<u8>),
+}
+
+/// All shards' images at one point of the log.
+pub(crate) struct Taken {
+    /// By shard.
+    pub(crate) images: Vec<Snapshot>,
+    /// The end of the mark.
+    pub(crate) end: Lsn,
+    pub(crate) now: Timestamp,
 }
 
 impl Motion {
@@ -34,6 +50,7 @@ impl Motion {
             What::Sweep(_) => Request::Command(Command::Sweep(Box::default())),
             What::Swept(items) => Request::Command(Command::Sweep(Box::new(items))),
             What::Totals(_) => Request::Query(Query::Totals),
+            What::Snapshot(_) | What::Note(_) => Request::Query(Query::Date),
         };
         let (requests, replies) = (vec![request], vec![reply]);
         (caller, Completed { token, shard, requests, replies, as_of: Lsn::ZERO })

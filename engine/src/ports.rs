@@ -1,20 +1,31 @@
 //! The ways into all shards.
 
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use suanpan_core::{MerchantId, Rejection, Reply, Request};
+use suanpan_core::{Departures, MerchantId, Rejection, Reply, Request, Snapshot};
+
+use suanpan_wal::host;
 
 use crate::answer::Asker;
-use crate::batch::{BATCH_REQUESTS_MAX, Batch, Refused};
+use crate::batch::{BATCH_REQUESTS_MAX, Batch, Depart, Item, Refused};
 use crate::config::SHARDS_MAX;
 use crate::gate::Gate;
 use crate::meeting::Invitation;
 use crate::queue::{Pushed, Queue};
 
+/// How long it takes to look again whether a full queue has room for what is in no hurry.
+const QUEUE_RETRY: Duration = Duration::from_millis(1);
+
 /// The way into one shard.
 pub(crate) struct Port {
-    pub(crate) queue: Arc<Queue<Batch, Invitation>>,
+    pub(crate) queue: Arc<Queue<Item, Invitation>>,
     pub(crate) gate: Arc<Gate>,
+    /// Orders that the shard has in memory, told after each group.
+    pub(crate) in_memory: Arc<AtomicU64>,
 }
 
 /// The ways into all of them, shared by whoever asks.
@@ -56,18 +67,46 @@ impl Ports {
         if !port.gate.enter(requests, self.outstanding_requests_max) {
             return Err(Refused { why: Rejection::Overloaded, batch });
         }
-        match port.queue.push(batch) {
+        match port.queue.push(Item::Batch(batch)) {
             Ok(Pushed::InTime) => Ok(()),
             Ok(Pushed::Late) => {
                 port.answer_what_is_left(shard);
                 Ok(())
             }
-            Err(batch) => {
+            Err(Item::Depart(_)) => unreachable!("what did not get in is given back"),
+            Err(Item::Batch(batch)) => {
                 port.gate.leave(requests);
                 let why = if self.failure().is_some() { Rejection::Unknown } else { Rejection::Overloaded };
                 Err(Refused { why, batch })
             }
         }
+    }
+
+    /// Has a shard take a piece of what leaves out of its books, and waits for that. False when it takes nothing any more.
+    pub(crate) fn depart(
+        &self,
+        shard: u16,
+        was: Arc<Snapshot>,
+        departures: Arc<Departures>,
+        range: Range<usize>,
+    ) -> bool {
+        let (done, waits) = sync_channel(1);
+        let port = &self.ports[usize::from(shard)];
+        let mut item = Item::Depart(Depart { was, departures, range, done });
+        loop {
+            match port.queue.push(item) {
+                Ok(Pushed::InTime) => break,
+                Ok(Pushed::Late) => {
+                    port.answer_what_is_left(shard);
+                    break;
+                }
+                Err(_) if port.queue.is_closed() => return false,
+                // Full: it is no hurry.
+                Err(back) => item = back,
+            }
+            host::park_timeout(QUEUE_RETRY);
+        }
+        host::receive(&waits).is_ok()
     }
 
     /// Asks one shard and waits until what it says is durable: one reply to each request.
@@ -101,6 +140,12 @@ impl Ports {
         }
     }
 
+    /// Orders in memory, when each shard was last told.
+    pub(crate) fn orders_in_memory(&self) -> u64 {
+        // Relaxed: figures by themselves.
+        self.ports.iter().map(|port| port.in_memory.load(Ordering::Relaxed)).sum()
+    }
+
     /// Requests that were taken and are not answered.
     pub(crate) fn outstanding(&self) -> usize {
         self.ports.iter().map(|port| port.gate.outstanding()).sum()
@@ -117,8 +162,12 @@ impl Ports {
 impl Port {
     /// Answers what is left in a queue that nobody serves any more.
     pub(crate) fn answer_what_is_left(&self, shard: u16) {
-        while let Some(batch) = self.queue.pop() {
-            self.gate.refuse(batch, shard);
+        while let Some(item) = self.queue.pop() {
+            match item {
+                Item::Batch(batch) => self.gate.refuse(batch, shard),
+                // Whoever waits for it sees that nobody does it.
+                Item::Depart(depart) => drop(depart),
+            }
         }
         // Whoever called the meeting sees that this shard does not come.
         drop(self.queue.take_call());

@@ -27,7 +27,8 @@ use std::sync::OnceLock;
 
 use crossbeam_utils::CachePadded;
 
-use crate::sync::{ArrayQueue, AtomicBool, Ordering, Thread, current, fence, park};
+use crate::config::Planted;
+use crate::sync::{ArrayQueue, AtomicBool, Ordering, Thread, current, fence, park, point};
 
 /// What became of an item that was put in.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,6 +48,8 @@ pub(crate) struct Queue<T, C = Infallible> {
     asleep: CachePadded<AtomicBool>,
     closed: AtomicBool,
     consumer: OnceLock<Thread>,
+    /// See [`Planted::WakeUpLost`].
+    sleeps_blindly: bool,
 }
 
 impl<T, C> Queue<T, C> {
@@ -62,7 +65,12 @@ impl<T, C> Queue<T, C> {
             asleep: CachePadded::new(AtomicBool::new(false)),
             closed: AtomicBool::new(false),
             consumer: OnceLock::new(),
+            sleeps_blindly: false,
         }
+    }
+
+    pub(crate) fn planted(self, planted: Option<Planted>) -> Self {
+        Self { sleeps_blindly: planted == Some(Planted::WakeUpLost), ..self }
     }
 
     /// Puts an item in and wakes the consumer, or gives the item back when the queue is full or closed.
@@ -112,12 +120,14 @@ impl<T, C> Queue<T, C> {
     /// Sleeps until there may be an item or a call. False when the queue was closed and is empty: the consumer is done.
     pub(crate) fn wait(&self) -> bool {
         self.consumer.get_or_init(current);
+        point("falling asleep");
         self.asleep.swap(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
+        point("looking once more");
         // Closed first, empty second: see the top of the file.
         let closed = self.is_closed();
         fence(Ordering::SeqCst);
-        if self.items.is_empty() && !self.called.load(Ordering::Relaxed) {
+        if (self.items.is_empty() && !self.called.load(Ordering::Relaxed)) || self.sleeps_blindly {
             if closed {
                 return false;
             }
@@ -144,10 +154,12 @@ impl<T, C> Queue<T, C> {
     }
 }
 
-#[cfg(all(test, loom))]
+#[cfg(test)]
+#[cfg(loom)]
 mod model;
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests {
     use super::*;
     use std::sync::Arc;

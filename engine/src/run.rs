@@ -4,12 +4,13 @@
 //! interrupted at any point is asked for again and goes on where it was left. What it has done it finds done.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::PoisonError;
 
 use suanpan_core::{
     Command, Currency, MerchantId, Number, Query, Receipt, Rejection, Reply, Request, Run, SWEEP_ITEMS_MAX,
     Settle, Settlement, SettlementView, SweepItem,
 };
+
+use suanpan_wal::host;
 
 use crate::engine::Engine;
 
@@ -25,7 +26,7 @@ impl Engine {
     #[must_use = "the run may have been refused, or stopped on its way"]
     #[allow(clippy::needless_pass_by_value, reason = "a request is used up")]
     pub fn run(&self, run: Run) -> Reply {
-        let _one = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one = host::lock(&self.runs);
         let came = match run {
             Run::Settlement(settlement) => self.settle(settlement),
             Run::Sweep => self.sweep().map(|swept| swept.reply()),

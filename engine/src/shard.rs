@@ -6,19 +6,22 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use suanpan_core::{
-    Applied, Command, Key, Ledger, Query, Rejection, Reply, Request, SweepItem, Timestamp, Vote,
+    Applied, ColdKey, Command, Key, Ledger, Query, Rejection, Reply, Request, SweepItem, Timestamp, Vote,
 };
-use suanpan_wal::{AdmitError, LogHandle, Lsn, Permit, Writer};
+use suanpan_wal::{AdmitError, LogHandle, Lsn, Permit, Writer, host};
 
-use crate::batch::{BATCH_REQUESTS_MAX, BATCH_TOGETHER_MAX, Batch, Caller, Completed};
+use crate::batch::{BATCH_REQUESTS_MAX, BATCH_TOGETHER_MAX, Batch, Caller, Completed, Depart, Item};
 use crate::clock::Clock;
+use crate::cold::{ColdStore, bring_back};
 use crate::gate::{Gate, Waiting};
 use crate::group::GroupWriter;
 use crate::holds::Holds;
 use crate::meeting::{Agenda, Arrival, Decision, Invitation, Word};
+use crate::motion::unknown;
 use crate::ports::Port;
 use crate::queue::Queue;
 use crate::tally::{Party, Voice, parties};
@@ -40,7 +43,7 @@ pub(crate) struct Shard {
     /// How many there are.
     pub(crate) shards: u16,
     pub(crate) ledger: Ledger,
-    pub(crate) queue: Arc<Queue<Batch, Invitation>>,
+    pub(crate) queue: Arc<Queue<Item, Invitation>>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) log: LogHandle,
     pub(crate) clock: Arc<Clock>,
@@ -48,6 +51,10 @@ pub(crate) struct Shard {
     pub(crate) now: Timestamp,
     pub(crate) journal: Journal,
     pub(crate) holds: Arc<Holds>,
+    pub(crate) cold: Arc<ColdStore>,
+    pub(crate) in_memory: Arc<AtomicU64>,
+    /// Orders that it keeps in memory at most.
+    pub(crate) orders_max: u64,
     pub(crate) waiting: Vec<(Arc<dyn Caller>, Completed)>,
 }
 
@@ -104,7 +111,8 @@ impl Shard {
                     continue;
                 }
                 match self.queue.pop() {
-                    Some(batch) => self.serve(batch),
+                    Some(Item::Batch(batch)) => self.serve(batch),
+                    Some(Item::Depart(depart)) => self.depart(depart),
                     None if self.queue.wait() => {}
                     None => break,
                 }
@@ -122,7 +130,8 @@ impl Shard {
         self.queue.close();
         let batches = std::mem::take(&mut self.waiting);
         self.gate.release_unknown(Waiting { until: self.journal.last, batches });
-        Port { queue: self.queue.clone(), gate: self.gate.clone() }.answer_what_is_left(self.id);
+        let (queue, gate, in_memory) = (self.queue.clone(), self.gate.clone(), self.in_memory.clone());
+        Port { queue, gate, in_memory }.answer_what_is_left(self.id);
     }
 
     /// Serves what is in the queue as one group: one moment, one record, one place at the gate. A meeting in between
@@ -130,16 +139,59 @@ impl Shard {
     fn serve(&mut self, first: Batch) {
         self.now = self.clock.now();
         let mut requests = 0;
-        let mut next = Some(first);
-        while let Some(batch) = next {
-            requests += batch.requests.len();
-            self.decide(batch);
+        let mut next = Some(Item::Batch(first));
+        while let Some(item) = next {
+            match item {
+                Item::Batch(batch) => {
+                    requests += batch.requests.len();
+                    self.decide(batch);
+                }
+                Item::Depart(depart) => self.depart(depart),
+            }
             if requests >= GROUP_REQUESTS {
                 break;
             }
             next = self.queue.pop();
         }
         self.close();
+    }
+
+    /// Takes out what is in the cold store now: no answer and no digest is another by it.
+    #[allow(clippy::needless_pass_by_value, reason = "whoever waits for it is told when it goes")]
+    fn depart(&mut self, depart: Depart) {
+        self.ledger.depart(&depart.was, &depart.departures, depart.range.clone());
+        self.tell();
+        let _ = depart.done.send(());
+    }
+
+    /// Says how many orders are in memory. Relaxed: a figure by itself.
+    fn tell(&self) {
+        self.in_memory.store(self.ledger.orders_in_memory(), Ordering::Relaxed);
+    }
+
+    /// Brings back from the cold store what a request needs. False when it cannot be read: then the log is poisoned.
+    #[cold]
+    fn bring_back(&mut self, wanted: impl Fn(&Ledger) -> Option<ColdKey>) -> bool {
+        match bring_back(&mut self.ledger, &self.cold, wanted) {
+            Ok(()) => true,
+            Err(error) => {
+                self.log.poison(&error.to_string());
+                false
+            }
+        }
+    }
+
+    /// A look, with what it needs brought back.
+    fn look(&mut self, query: &Query) -> Reply {
+        let wanted = self.ledger.has_cold() && self.ledger.wanted_to_look(query).is_some();
+        if wanted && !self.bring_back(|ledger| ledger.wanted_to_look(query)) {
+            return unknown();
+        }
+        let reply = self.ledger.answer(query, self.now);
+        if wanted {
+            self.ledger.end_request();
+        }
+        reply
     }
 
     fn decide(&mut self, batch: Batch) {
@@ -164,7 +216,7 @@ impl Shard {
             for (key, request) in keys.into_iter().zip(some) {
                 replies.push(match request {
                     Request::Command(command) => self.command(command, key),
-                    Request::Query(query) => self.ledger.answer(query, self.now),
+                    Request::Query(query) => self.look(query),
                     // The engine carries these out, with many commands and looks.
                     Request::Run(_) => Reply::Rejected(Rejection::InvalidRequest, None),
                 });
@@ -185,7 +237,18 @@ impl Shard {
         if let Err(rejection) = self.journal.admit() {
             return Reply::Rejected(rejection, None);
         }
+        let has_cold = self.ledger.has_cold();
+        let wanted = has_cold && self.ledger.wanted(command, key).is_some();
+        if wanted && !self.bring_back(|ledger| ledger.wanted(command, key)) {
+            return unknown();
+        }
+        if self.ledger.orders_in_memory() >= self.orders_max && self.ledger.is_new_order(command, key) {
+            return Reply::Rejected(Rejection::Overloaded, None);
+        }
         let Applied { reply, changed } = self.ledger.apply_keyed(command, key, self.now, &mut ());
+        if wanted {
+            self.ledger.end_request();
+        }
         if changed {
             self.journal.group.push(command);
         }
@@ -195,13 +258,14 @@ impl Shard {
     /// Writes the group and puts its replies behind the gate, or answers at once what is durable already.
     fn close(&mut self) {
         self.journal.close(self.now, self.ledger.date());
+        self.tell();
         while !self.hand_over() {
             // The ring is full: the log is behind by a thousand groups. Wait for its next sync, but let nobody wait for
             // that: nothing is in hand that a meeting could come in between.
             if let Some(invitation) = self.queue.take_call() {
                 self.meet(invitation);
             }
-            std::thread::yield_now();
+            host::yield_now();
         }
     }
 
@@ -257,7 +321,8 @@ impl Shard {
     }
 
     /// What this shard says to what is on the agenda.
-    fn arrival(&self, agenda: &Agenda) -> Arrival {
+    fn arrival(&mut self, agenda: &Agenda) -> Arrival {
+        let snapshot = agenda.snapshot.then(|| self.ledger.snapshot());
         Arrival {
             shard: self.id,
             last: self.journal.last,
@@ -269,6 +334,7 @@ impl Shard {
                 .map(|(id, currency)| self.ledger.accruals(*id, *currency))
                 .collect(),
             totals: agenda.totals.then(|| self.ledger.totals()),
+            snapshot,
         }
     }
 

@@ -11,6 +11,7 @@ use crate::Lsn;
 use crate::chain::fold;
 use crate::config::Planted;
 use crate::geometry::SEGMENT_HEADER_SIZE;
+use crate::host;
 use crate::record::{
     DURABLE_LSN_OFFSET, EPOCH_OFFSET, HEADER_SIZE, Kind, LSN_OFFSET, STREAM_OFFSET, digest, is_data, is_end,
     len_of, record_size,
@@ -82,7 +83,7 @@ impl Committer {
     /// Runs until the log is stopped or poisoned. `marks` writes the log's own stream.
     pub(crate) fn run(mut self, mut marks: Appender) -> Result<(), SyncError> {
         let shared = Arc::clone(&self.shared);
-        let mut busy_at = Instant::now();
+        let mut busy_at = host::now();
         loop {
             let asked = shared.take_asked();
             let progressed = self.commit()?;
@@ -90,7 +91,7 @@ impl Committer {
                 return Ok(());
             }
             if progressed {
-                busy_at = Instant::now();
+                busy_at = host::now();
                 continue;
             }
             if asked {
@@ -124,7 +125,7 @@ impl Committer {
 
     /// How long until a mark is due; `None` when there is nothing to prove.
     fn mark_after(&self, busy_at: Instant) -> Option<Duration> {
-        (self.data_end > self.proven).then(|| self.mark_idle.saturating_sub(busy_at.elapsed()))
+        (self.data_end > self.proven).then(|| self.mark_idle.saturating_sub(host::now() - busy_at))
     }
 
     pub(crate) fn finish(&mut self, marks: &mut Appender) -> Result<(), SyncError> {

@@ -75,6 +75,12 @@ impl Geometry {
         }
     }
 
+    /// Where the record that a position names begins: positions that were handed out are settled, but for a segment's
+    /// first byte, which says where a log begins.
+    pub(crate) fn enter(self, lsn: u64) -> u64 {
+        if self.offset(lsn) == 0 { self.settle(lsn) } else { lsn }
+    }
+
     /// The largest record in bytes, header and padding included, such that one record from every writer fits in
     /// a quarter of a segment.
     ///

@@ -13,11 +13,12 @@
 //!
 //! * It knows no payments: a payload is bytes.
 //! * It retries no sync: the kernel may have dropped the pages together with the error.
-//! * It does not recycle segment files: a fresh file of zeros is what makes "nothing here" one word to read.
+//! * It leaves no old bytes in a segment that is used again: it is written over with zeros first, which is what makes
+//!   "nothing here" one word to read.
 //! * It holds replies back for nobody: it calls a hook when more has become durable, the gate is the caller's.
 //! * It does not bound how far appends run ahead of syncs: the caller's reply gate does, which is bounded.
 //! * It repairs nothing but a torn tail, and never while only looking: [`Recovery::open`] changes no byte.
-//! * No async, no runtime: two named threads of its own.
+//! * No async, no runtime: two named threads of its own, which [`host`] begins.
 //!
 //! # The way of a record
 //!
@@ -26,7 +27,8 @@
 //! (`committer.rs`) walks what is published without a gap, syncs, raises `durable` and calls the hook. The
 //! preparer (`preparer.rs`) keeps zeroed segments (`segment.rs`) ready. After a crash [`Recovery`] verifies
 //! everything (`verify.rs`), decides about the end (`verdict.rs`), lets each shard replay (`replay.rs`), and
-//! starts the log again (`start.rs`). [`LogReader`] follows what is durable through the files, also while the log runs.
+//! starts the log again (`start.rs`). All files are a [`Storage`]'s (`storage.rs`): real ones, or a simulated disk's, on
+//! which [`LogSteps`] plays the same work without threads. [`LogReader`] follows what is durable through the files, also while the log runs.
 //!
 //! ```
 //! use suanpan_wal::{Hooks, LogConfig, Lsn, Recovery};
@@ -49,6 +51,7 @@ mod committer;
 mod config;
 mod error;
 mod geometry;
+pub mod host;
 mod lock;
 mod log;
 mod lsn;

@@ -1,9 +1,10 @@
 //! The running log, as its owner and its observers see it.
 
+use crate::host::JoinHandle;
 use crate::shared::Shared;
 use crate::sync::Ordering;
 use crate::{Lsn, StopError};
-use std::{sync::Arc, thread::JoinHandle};
+use std::sync::Arc;
 
 /// Whether the log takes records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub enum LogState {
 /// stays so, the rest is whatever recovery finds.
 pub struct Log {
     handle: LogHandle,
-    threads: Vec<JoinHandle<()>>,
+    threads: Vec<JoinHandle>,
 }
 
 /// Looks at a log and wakes it, from anywhere. Cheap to clone.
@@ -33,7 +34,7 @@ pub struct LogHandle {
 }
 
 impl Log {
-    pub(crate) fn new(shared: Arc<Shared>, threads: Vec<JoinHandle<()>>) -> Log {
+    pub(crate) fn new(shared: Arc<Shared>, threads: Vec<JoinHandle>) -> Log {
         Log { handle: LogHandle { shared }, threads }
     }
 

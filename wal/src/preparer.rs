@@ -5,7 +5,8 @@
 //! written over with zeros, given a new header, synced, and only then named. It holds its blocks all the while, so a
 //! full disk does not stop a log that is released as fast as it grows. What was in it cannot come back: until it has
 //! its new name it is a temporary file, which a start removes, and when it has it, the zeros are synced.
-//! Measured on ext4, Linux 6.18: see `SPARES`.
+//! Measured on ext4, Linux 6.18, 64 MiB, zeros synced by the MiB: 105 to 195 ms for one that is used again, 132 to 236
+//! for a new one, and 16 to 40 more for removing one.
 
 use crate::config::{Backend, Planted};
 use crate::geometry::{Geometry, SEGMENT_SIZE_MIN};
@@ -248,12 +249,14 @@ impl Preparer {
         self.shared.ready_end() <= current + self.ready_segments
     }
 
-    /// The first segment that is to be kept: the released position's own, and never one that is not durable.
+    /// The first segment that is to be kept: the released position's own, and never one in which nothing is durable
+    /// yet. Its header would not be active, and a log whose lowest segment does not say what it continues is refused.
     fn keep_from(&self) -> u64 {
         let geometry: Geometry = self.shared.run.geometry;
         let released = self.shared.release_before.load(Ordering::Acquire);
         let durable = self.shared.durable.load(Ordering::Acquire);
-        geometry.segment(released.min(durable))
+        let number = geometry.segment(released.min(durable));
+        if durable > geometry.first(number) { number } else { number.saturating_sub(1) }
     }
 
     fn is_releasing(&self) -> bool {

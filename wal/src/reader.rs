@@ -48,7 +48,7 @@ impl LogReader {
     pub fn open_at(storage: Arc<dyn Storage>, dir: &Path, lsn: Lsn) -> Result<LogReader, OpenError> {
         let mut reader = LogReader::open_in(storage, dir)?;
         let geometry = reader.geometry;
-        let to = geometry.settle(lsn.get());
+        let to = geometry.enter(lsn.get());
         if to < reader.walker.next {
             return Err(OpenError::Released { lsn });
         }
@@ -58,7 +58,8 @@ impl LogReader {
             reader.begin_at(number - 1)?;
         }
         while reader.walker.next < to {
-            reader.step(Lsn::new(to))?;
+            // A record may lie across a position that is none: it is to be read whole, to see that.
+            reader.step(Lsn::new(to), to + RECORD_SIZE_MAX)?;
         }
         match reader.walker.next == to {
             true => Ok(reader),
@@ -137,7 +138,7 @@ impl LogReader {
     pub fn read(&mut self, durable: Lsn) -> Result<Option<RecordRef<'_>>, OpenError> {
         while self.walker.next < durable.get() {
             let lsn = self.walker.next;
-            let (header, at) = self.step(durable)?;
+            let (header, at) = self.step(durable, durable.get())?;
             if header.kind == Kind::Data {
                 return Ok(Some(RecordRef {
                     lsn: Lsn::new(lsn),
@@ -152,9 +153,10 @@ impl LogReader {
         Ok(None)
     }
 
-    /// Takes in the record at `next`, and says where in `bytes` it is.
-    fn step(&mut self, durable: Lsn) -> Result<(Header, usize), OpenError> {
-        self.fill(durable)?;
+    /// Takes in the record at `next`, which is durable up to `durable` and whole up to `limit`, and says where in `bytes`
+    /// it is.
+    fn step(&mut self, durable: Lsn, limit: u64) -> Result<(Header, usize), OpenError> {
+        self.fill(limit)?;
         let lsn = self.walker.next;
         let at = usize::try_from(lsn - self.from).unwrap_or(usize::MAX);
         self.walker.step(&self.bytes[at..]).map(|header| (header, at)).map_err(|flaw| {
@@ -173,15 +175,15 @@ impl LogReader {
         lowest_number(&*self.storage, &self.dir).is_some_and(|lowest| lowest > number)
     }
 
-    /// Reads on until the record at `next`, which ends at or before `durable`, is in memory.
-    fn fill(&mut self, durable: Lsn) -> Result<(), OpenError> {
+    /// Reads on until the record at `next`, which ends at or before `limit`, is in memory.
+    fn fill(&mut self, limit: u64) -> Result<(), OpenError> {
         let next = self.walker.next;
         let number = self.geometry.segment(next);
         if self.segment.as_ref().is_none_or(|(open, _)| *open != number) {
             self.enter(number)?;
         }
         // What is durable ends with a record, so up to there all records are whole.
-        let limit = durable.get().min(self.geometry.start(number + 1));
+        let limit = limit.min(self.geometry.start(number + 1));
         let needed = (limit - next).min(RECORD_SIZE_MAX);
         let end = self.from + self.bytes.len() as u64;
         assert!(self.from <= next && next <= end);

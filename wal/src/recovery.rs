@@ -83,7 +83,7 @@ impl Recovery {
     /// read. Nothing has been changed then, nor is it when all is well.
     pub fn open(config: LogConfig) -> Result<Recovery, OpenError> {
         config.check()?;
-        let segment_size = stored_segment_size(&*config.storage, &config.dir).unwrap_or(config.segment_size);
+        let segment_size = stored_segment_size(&*config.storage, &config.dir)?.unwrap_or(config.segment_size);
         let config = LogConfig { segment_size, ..config };
         let storage = &*config.storage;
         let geometry = config.check()?;
@@ -155,7 +155,7 @@ impl Recovery {
             return Some(self.hash);
         }
         let geometry = self.geometry;
-        let lsn = geometry.settle(lsn.get());
+        let lsn = geometry.enter(lsn.get());
         let number = geometry.segment(lsn);
         let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
         let bytes = self.maps.get(index)?.bytes();
@@ -177,12 +177,20 @@ impl Recovery {
 
 /// The segment size that the lowest segment's header states, if there is one that can be read. If it cannot, opening
 /// says why.
-fn stored_segment_size(storage: &dyn Storage, dir: &Path) -> Option<u64> {
-    let (_, lowest) = lowest_path(storage, dir).ok()??;
+fn stored_segment_size(storage: &dyn Storage, dir: &Path) -> Result<Option<u64>, OpenError> {
+    let lowest = match lowest_path(storage, dir) {
+        Ok(Some((_, path))) => path,
+        Ok(None) => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io_error("reading folder", dir)(error)),
+    };
     let mut header = [0; SEGMENT_HEADER_SIZE as usize];
-    let file = storage.open(&lowest, Access::Read).ok()?;
-    file.read_exact_at(&mut header, 0).ok()?;
-    Prepared::decode(&header).ok().map(|prepared| prepared.segment_size)
+    let file = storage.open(&lowest, Access::Read).map_err(io_error("opening", &lowest))?;
+    match file.read_exact_at(&mut header, 0) {
+        Ok(()) => Ok(Prepared::decode(&header).ok().map(|prepared| prepared.segment_size)),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(io_error("reading", &lowest)(error)),
+    }
 }
 
 /// The number and path of the lowest segment, if there is one.
@@ -230,7 +238,7 @@ fn find(storage: &dyn Storage, dir: &Path, geometry: Geometry) -> Result<BTreeMa
     };
     for path in paths {
         let Some(number) = segment::number_in(&path) else {
-            if segment::is_temporary(&path) {
+            if segment::is_passed_over(&path) {
                 continue;
             }
             return Err(OpenError::Unknown { path });
@@ -258,7 +266,7 @@ fn find(storage: &dyn Storage, dir: &Path, geometry: Geometry) -> Result<BTreeMa
 
 /// The lowest segment of a log, its number, and the size of segments that it states. `None` when there is none.
 pub(crate) fn lowest(storage: &dyn Storage, dir: &Path) -> Result<Option<(u64, Geometry, Found)>, OpenError> {
-    let Some(segment_size) = stored_segment_size(storage, dir) else { return Ok(None) };
+    let Some(segment_size) = stored_segment_size(storage, dir)? else { return Ok(None) };
     let geometry = LogConfig { segment_size, ..LogConfig::new(dir) }.check()?;
     let lowest = lowest_path(storage, dir).map_err(io_error("reading folder", dir))?;
     let Some((number, path)) = lowest else { return Ok(None) };
@@ -387,7 +395,10 @@ fn judge(
 
 /// Reads a segment into `buffer`: through the file and not a map, so that a read error is an error.
 fn read_all(storage: &dyn Storage, segment: &Found, buffer: &mut Vec<u8>) -> Result<(), OpenError> {
-    buffer.resize(segment.prepared.segment_size as usize, 0);
+    // One allocation of zeros for the first, and none for those after it.
+    if buffer.len() as u64 != segment.prepared.segment_size {
+        *buffer = vec![0; segment.prepared.segment_size as usize];
+    }
     let file = storage.open(&segment.path, Access::Read);
     let read = file.and_then(|file| file.read_exact_at(buffer, 0));
     read.map_err(io_error("reading", &segment.path))

@@ -209,6 +209,8 @@ impl Segment {
     }
 }
 
+/// What a file system puts into its own root, where that is the log's folder.
+const NOT_OURS: &str = "lost+found";
 /// Digits in a segment file's name, so that names sort like numbers.
 const NAME_DIGITS: usize = 18;
 const EXTENSION: &str = "log";
@@ -225,6 +227,12 @@ pub(crate) fn path_temporary(dir: &Path, number: u64) -> PathBuf {
 /// The segment number in a file's name, if it is a segment's.
 pub(crate) fn number_in(path: &Path) -> Option<u64> {
     number_with(path, EXTENSION)
+}
+
+/// Whether something lies in a log's folder for a reason, and is no segment: one that was being prepared, or what the
+/// file system put there.
+pub(crate) fn is_passed_over(path: &Path) -> bool {
+    is_temporary(path) || path.file_name().is_some_and(|name| name == NOT_OURS)
 }
 
 /// Whether a file is a segment that was being prepared.
@@ -272,6 +280,7 @@ mod tests {
         assert_eq!(number_in(&path(dir, 12)), Some(12));
         assert_eq!(number_in(&path_temporary(dir, 12)), None);
         assert!(is_temporary(&path_temporary(dir, 12)) && !is_temporary(&path(dir, 12)));
+        assert!(is_passed_over(&dir.join("lost+found")) && !is_passed_over(&path(dir, 12)));
         assert_eq!(number_in(Path::new("/data/log/12.log")), None);
     }
 }

@@ -6,6 +6,7 @@
 
 use crate::committer::Committer;
 use crate::config::{Hooks, Planted};
+use crate::host::{self, JoinHandle};
 use crate::log::Log;
 use crate::preparer::{PrepareError, Preparer};
 use crate::record::{Kind, STREAM_ALL, STREAM_LOG, crc_seed, start_payload};
@@ -20,7 +21,6 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::Arc,
-    thread::{Builder, JoinHandle},
     time::Duration,
 };
 
@@ -204,10 +204,10 @@ fn spawn(
     name: &str,
     register: impl FnOnce(&Shared) + Send + 'static,
     body: impl FnOnce() -> Result<(), String> + Send + 'static,
-) -> io::Result<JoinHandle<()>> {
+) -> io::Result<JoinHandle> {
     let shared = Arc::clone(shared);
     let name_of_panic = name.to_owned();
-    Builder::new().name(name.to_owned()).spawn(move || {
+    host::spawn(name, move || {
         register(&shared);
         // Unwind safety: what a panic leaves half done is not used again, the log is poisoned.
         match catch_unwind(AssertUnwindSafe(body)) {

@@ -165,7 +165,7 @@ pub(crate) struct Remains {
 pub(crate) fn search(geometry: Geometry, seed: u32, epoch: u32, segment: &[u8], from: u64) -> Remains {
     assert!(from.is_multiple_of(RECORD_ALIGN));
     let offset = geometry.offset(from) as usize;
-    let stored = segment[offset..].iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let stored = stored_len(&segment[offset..]);
     let mut witnessed = 0;
     for at in (offset..offset + stored).step_by(RECORD_ALIGN as usize) {
         let lsn = from + (at - offset) as u64;
@@ -181,6 +181,18 @@ pub(crate) fn search(geometry: Geometry, seed: u32, epoch: u32, segment: &[u8], 
         }
     }
     Remains { witnessed, stored_bytes: stored as u64 }
+}
+
+/// Bytes up to the last one that is not zero. Most of what is looked at is zeros: they are compared by the page.
+fn stored_len(bytes: &[u8]) -> usize {
+    const ZEROS: [u8; 4096] = [0; 4096];
+    let mut rest = bytes;
+    while let Some((before, page)) = rest.split_last_chunk::<4096>()
+        && *page == ZEROS
+    {
+        rest = before;
+    }
+    rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
 }
 
 const _: () = assert!(REST_MIN >= HEADER_SIZE, "a settled position has room for a header");

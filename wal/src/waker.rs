@@ -11,7 +11,7 @@
 //! `unpark` leaves a token, so a wake-up between the last look and the parking is not lost either. A token left
 //! over makes a later park return early, which costs one look and no more.
 
-use crate::sync::{AtomicBool, Ordering, Thread, current, fence, park, park_timeout};
+use crate::sync::{AtomicBool, Ordering, Thread, current, fence, park, park_timeout, point};
 use std::{sync::OnceLock, time::Duration};
 
 #[derive(Default)]
@@ -24,17 +24,16 @@ impl Waker {
     /// Called by the one thread that will sleep here, before it first does.
     pub(crate) fn register(&self) {
         let known = self.sleeper.get_or_init(current);
-        #[cfg(not(loom))]
-        assert_eq!(known.id(), current().id(), "only one thread sleeps here");
-        #[cfg(loom)]
         assert!(known.is_current(), "only one thread sleeps here");
     }
 
     /// Sleeps until woken, or for `timeout`, unless `work` finds something to do.
     pub(crate) fn sleep(&self, timeout: Option<Duration>, work: impl FnOnce() -> bool) {
         assert!(self.sleeper.get().is_some(), "registered before sleeping");
+        point("falling asleep");
         self.asleep.swap(true, Ordering::Release);
         fence(Ordering::SeqCst);
+        point("looking once more");
         if !work() {
             match timeout {
                 Some(timeout) => park_timeout(timeout),

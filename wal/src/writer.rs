@@ -4,7 +4,7 @@ use crate::chain::{fold, stream_base};
 use crate::record::{HEADER_SIZE, Header, Kind, digest_of_words, record_size};
 use crate::segment::Segment;
 use crate::shared::Shared;
-use crate::sync::Ordering;
+use crate::sync::{Ordering, point};
 use crate::{AdmitError, Lsn};
 use std::sync::Arc;
 
@@ -102,6 +102,8 @@ impl Appender {
     /// Reserves, copies, publishes, wakes; returns where the next record goes. The caller has been admitted.
     pub(crate) fn append(&mut self, kind: Kind, payload: &[u8]) -> u64 {
         let place = self.shared.tail.reserve(record_size(payload.len() as u64));
+        // Others may publish behind the hole that is here now.
+        point("in a reserved place");
         if let Some(end) = place.closes {
             self.publish(end, Kind::End, &[]);
         }

@@ -40,6 +40,7 @@
 //! account   = kind u8, then by kind: 0 operator, 1 suspense, 2 in transit, 3 bank; 4 channel: id; 5 platform,
 //!             6 accrued, 7 fee receivable: merchant; 8 a merchant's own: merchant, account u8
 //! integers  = LEB128, shortest form only; signed ones zigzag first; optional = 0, or 1 and the integer
+//!             (wide ones, signed and of 128 bits, stand in images only)
 //! number    = length u8, characters;    text = length, bytes
 //! ```
 

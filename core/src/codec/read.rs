@@ -25,7 +25,7 @@ impl<'b> Reader<'_, 'b> {
         Ok(first)
     }
 
-    fn take(&mut self, len: usize) -> Result<&'b [u8], CodecError> {
+    pub(crate) fn take(&mut self, len: usize) -> Result<&'b [u8], CodecError> {
         let (taken, rest) = self.0.split_at_checked(len).ok_or(CodecError::Short)?;
         *self.0 = rest;
         Ok(taken)
@@ -36,7 +36,7 @@ impl<'b> Reader<'_, 'b> {
     }
 
     /// The variant of that place: enums are written as their place in their declaration.
-    fn one_of<T: Copy>(&mut self, variants: &[T]) -> Result<T, CodecError> {
+    pub(crate) fn one_of<T: Copy>(&mut self, variants: &[T]) -> Result<T, CodecError> {
         variants.get(usize::from(self.byte()?)).copied().ok_or(CodecError::Unknown)
     }
 
@@ -57,11 +57,31 @@ impl<'b> Reader<'_, 'b> {
         Err(CodecError::Malformed)
     }
 
-    fn small<T: TryFrom<u64>>(&mut self) -> Result<T, CodecError> {
+    /// A signed integer of 128 bits.
+    pub(crate) fn wide(&mut self) -> Result<i128, CodecError> {
+        let mut value = 0u128;
+        for shift in (0..128).step_by(7) {
+            let byte = self.byte()?;
+            let bits = u128::from(byte & 0x7f);
+            if bits << shift >> shift != bits {
+                return Err(CodecError::Malformed);
+            }
+            value |= bits << shift;
+            if byte & 0x80 == 0 {
+                return match bits == 0 && shift > 0 {
+                    true => Err(CodecError::Malformed),
+                    false => Ok((value >> 1).cast_signed() ^ -(value & 1).cast_signed()),
+                };
+            }
+        }
+        Err(CodecError::Malformed)
+    }
+
+    pub(crate) fn small<T: TryFrom<u64>>(&mut self) -> Result<T, CodecError> {
         T::try_from(self.int()?).map_err(|_| CodecError::Malformed)
     }
 
-    fn signed(&mut self) -> Result<i64, CodecError> {
+    pub(crate) fn signed(&mut self) -> Result<i64, CodecError> {
         let value = self.int()?;
         Ok((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
     }
@@ -70,7 +90,7 @@ impl<'b> Reader<'_, 'b> {
         i32::try_from(self.signed()?).map_err(|_| CodecError::Malformed)
     }
 
-    fn option(&mut self) -> Result<Option<u64>, CodecError> {
+    pub(crate) fn option(&mut self) -> Result<Option<u64>, CodecError> {
         if self.bool()? { self.int().map(Some) } else { Ok(None) }
     }
 
@@ -79,7 +99,7 @@ impl<'b> Reader<'_, 'b> {
         Number::new(self.take(len.into())?).map_err(|_| CodecError::Malformed)
     }
 
-    fn text(&mut self) -> Result<&'b str, CodecError> {
+    pub(crate) fn text(&mut self) -> Result<&'b str, CodecError> {
         let len = self.int()?;
         if len > TEXT_BYTES_MAX {
             return Err(CodecError::Malformed);
@@ -92,15 +112,15 @@ impl<'b> Reader<'_, 'b> {
         self.int().map(MerchantId)
     }
 
-    fn rate(&mut self) -> Result<Rate, CodecError> {
+    pub(crate) fn rate(&mut self) -> Result<Rate, CodecError> {
         self.small().map(Rate)
     }
 
-    fn rounding(&mut self) -> Result<Rounding, CodecError> {
+    pub(crate) fn rounding(&mut self) -> Result<Rounding, CodecError> {
         self.one_of(&[Rounding::HalfUp, Rounding::HalfEven, Rounding::Down])
     }
 
-    fn fee_refund(&mut self) -> Result<FeeRefund, CodecError> {
+    pub(crate) fn fee_refund(&mut self) -> Result<FeeRefund, CodecError> {
         self.one_of(&[FeeRefund::Proportional, FeeRefund::None])
     }
 
@@ -240,7 +260,7 @@ impl<'b> Reader<'_, 'b> {
         })
     }
 
-    fn many<T>(
+    pub(crate) fn many<T>(
         &mut self,
         max: usize,
         mut item: impl FnMut(&mut Self) -> Result<T, CodecError>,
@@ -267,7 +287,7 @@ impl<'b> Reader<'_, 'b> {
         if flags & !known == 0 { Ok(flags) } else { Err(CodecError::Unknown) }
     }
 
-    fn currency(&mut self) -> Result<Currency, CodecError> {
+    pub(crate) fn currency(&mut self) -> Result<Currency, CodecError> {
         self.take(3)?.try_into().map(Currency).map_err(|_| CodecError::Short)
     }
 
@@ -276,7 +296,7 @@ impl<'b> Reader<'_, 'b> {
     }
 
     /// A merchant, of whom 0 is none.
-    fn optional_merchant(&mut self) -> Result<Option<MerchantId>, CodecError> {
+    pub(crate) fn optional_merchant(&mut self) -> Result<Option<MerchantId>, CodecError> {
         self.merchant_id().map(|id| Some(id).filter(|id| id.0 != 0))
     }
 
@@ -369,18 +389,26 @@ impl<'b> Reader<'_, 'b> {
                 amount: self.int()?,
             }),
             22 => Command::Adjust(Box::new(self.adjustment()?)),
-            23 => Command::PutPromoter(Promoter {
-                promoter: self.merchant_id()?,
-                currency: self.currency()?,
-                rate: self.rate()?,
-                upline: self.optional_merchant()?,
-                upline_rate: self.rate()?,
-            }),
-            24 => Command::PutHolidays(Box::new(Holidays {
-                dates: self.many(HOLIDAYS_MAX, Self::date)?,
-                workdays: self.many(HOLIDAYS_MAX, Self::date)?,
-            })),
+            23 => Command::PutPromoter(self.promoter()?),
+            24 => Command::PutHolidays(Box::new(self.holidays()?)),
             _ => self.settlement(tag)?,
+        })
+    }
+
+    pub(crate) fn promoter(&mut self) -> Result<Promoter, CodecError> {
+        Ok(Promoter {
+            promoter: self.merchant_id()?,
+            currency: self.currency()?,
+            rate: self.rate()?,
+            upline: self.optional_merchant()?,
+            upline_rate: self.rate()?,
+        })
+    }
+
+    pub(crate) fn holidays(&mut self) -> Result<Holidays, CodecError> {
+        Ok(Holidays {
+            dates: self.many(HOLIDAYS_MAX, Self::date)?,
+            workdays: self.many(HOLIDAYS_MAX, Self::date)?,
         })
     }
 
@@ -403,7 +431,7 @@ impl<'b> Reader<'_, 'b> {
         })
     }
 
-    fn adjustment(&mut self) -> Result<Adjustment, CodecError> {
+    pub(crate) fn adjustment(&mut self) -> Result<Adjustment, CodecError> {
         Ok(Adjustment {
             adjustment_no: self.number()?,
             subject: self.text()?.to_owned(),

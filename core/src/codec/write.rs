@@ -5,8 +5,8 @@ use super::{
     SPLIT_RETURNS,
 };
 use crate::{
-    Account, Adjustment, ChannelTerms, Command, Confirm, Currency, Cycle, Date, Discounts, MerchantTerms,
-    NewOrder, Number, Payment, Refund, RefundResult, Split,
+    Account, Adjustment, ChannelTerms, Command, Confirm, Currency, Cycle, Date, Discounts, Holidays,
+    MerchantTerms, NewOrder, Number, Payment, Promoter, Refund, RefundResult, Split,
 };
 
 /// Puts values behind each other.
@@ -32,7 +32,18 @@ impl Writer<'_> {
         self.int((value << 1 ^ value >> 63).cast_unsigned())
     }
 
-    fn option(&mut self, value: Option<u64>) -> &mut Self {
+    /// A signed integer of 128 bits.
+    #[expect(clippy::cast_possible_truncation, reason = "seven bits at a time")]
+    pub(crate) fn wide(&mut self, value: i128) -> &mut Self {
+        let mut value = (value << 1 ^ value >> 127).cast_unsigned();
+        while value >= 0x80 {
+            self.0.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.byte(value as u8)
+    }
+
+    pub(crate) fn option(&mut self, value: Option<u64>) -> &mut Self {
         match value {
             None => self.byte(0),
             Some(value) => self.byte(1).int(value),
@@ -43,7 +54,7 @@ impl Writer<'_> {
         self.text(number.as_bytes())
     }
 
-    fn text(&mut self, text: &[u8]) -> &mut Self {
+    pub(crate) fn text(&mut self, text: &[u8]) -> &mut Self {
         self.int(text.len() as u64);
         self.0.extend_from_slice(text);
         self
@@ -191,14 +202,8 @@ impl Writer<'_> {
                 self.int(transfer.to.0).int(transfer.amount);
             }
             Command::Adjust(adjustment) => self.adjustment(adjustment),
-            Command::PutPromoter(promoter) => {
-                self.byte(23).int(promoter.promoter.0).currency(promoter.currency);
-                self.int(promoter.rate.0.into()).int(promoter.upline.map_or(0, |id| id.0));
-                self.int(promoter.upline_rate.0.into());
-            }
-            Command::PutHolidays(holidays) => {
-                self.byte(24).dates(&holidays.dates).dates(&holidays.workdays);
-            }
+            Command::PutPromoter(promoter) => self.promoter(promoter),
+            Command::PutHolidays(holidays) => self.holidays(holidays),
             Command::BeginSettlement(settlement) => {
                 self.byte(25).number(&settlement.batch_no).int(settlement.merchant.map_or(0, |id| id.0));
             }
@@ -218,7 +223,17 @@ impl Writer<'_> {
         }
     }
 
-    fn adjustment(&mut self, adjustment: &Adjustment) {
+    pub(crate) fn promoter(&mut self, promoter: &Promoter) {
+        self.byte(23).int(promoter.promoter.0).currency(promoter.currency);
+        self.int(promoter.rate.0.into()).int(promoter.upline.map_or(0, |id| id.0));
+        self.int(promoter.upline_rate.0.into());
+    }
+
+    pub(crate) fn holidays(&mut self, holidays: &Holidays) {
+        self.byte(24).dates(&holidays.dates).dates(&holidays.workdays);
+    }
+
+    pub(crate) fn adjustment(&mut self, adjustment: &Adjustment) {
         self.byte(22).number(&adjustment.adjustment_no).text(adjustment.subject.as_bytes());
         self.account(adjustment.from).account(adjustment.to).int(adjustment.amount);
         self.currency(adjustment.currency).text(adjustment.memo.as_bytes());
@@ -226,12 +241,12 @@ impl Writer<'_> {
         self.text(one.as_bytes()).text(other.as_bytes());
     }
 
-    fn currency(&mut self, currency: Currency) -> &mut Self {
+    pub(crate) fn currency(&mut self, currency: Currency) -> &mut Self {
         self.0.extend_from_slice(&currency.0);
         self
     }
 
-    fn dates(&mut self, dates: &[Date]) -> &mut Self {
+    pub(crate) fn dates(&mut self, dates: &[Date]) -> &mut Self {
         self.int(dates.len() as u64);
         for date in dates {
             self.signed(date.0.into());

@@ -193,6 +193,11 @@ impl Naive {
         names.map(|(name, _)| (MerchantId(name.0), name.1)).collect()
     }
 
+    /// All channels, in the order of their ids.
+    pub fn channel_terms(&self) -> &[ChannelTerms] {
+        &self.channels
+    }
+
     /// A merchant's entries, oldest first.
     pub fn entries(&self, merchant: MerchantId) -> &[Seen] {
         self.entries.get(&merchant.0).map_or(&[], Vec::as_slice)

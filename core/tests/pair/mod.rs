@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary takes its part of it")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod cold;
+pub mod images;
 mod shards;
 mod views;
 
@@ -12,6 +14,7 @@ use suanpan_core::*;
 use crate::common::*;
 use crate::naive::{Flaw, Naive};
 use crate::strategy::{Back, Step};
+use cold::Twin;
 use shards::Shards;
 
 /// Where the two differ.
@@ -32,14 +35,15 @@ pub struct Pair {
     pub ledger: Ledger,
     /// The ledger's digest after the last command.
     digest: u128,
-    /// The same under another hash seed, and on several shards; left out where only the rules are compared.
-    others: Option<(Ledger, Shards)>,
+    /// The same under another hash seed with a cold store, and on several shards; left out where only the rules are
+    /// compared.
+    others: Option<(Twin, Shards)>,
     pub naive: Naive,
     now: i64,
     log: Vec<(i64, Vec<u8>)>,
     /// From entries alone.
     balances: BTreeMap<(Currency, Account), i128>,
-    done: Vec<Command>,
+    pub done: Vec<Command>,
     /// How often each answer was given.
     pub reached: BTreeMap<String, u32>,
 }
@@ -61,7 +65,7 @@ fn ask<S: EntrySink>(ledger: &mut Ledger, command: &Command, now: Timestamp, sin
 impl Pair {
     /// With all that must agree with the ledger.
     pub fn new() -> Self {
-        Self { others: Some((Ledger::new(2, SUNDAY), Shards::new())), ..Self::with(Flaw::None) }
+        Self { others: Some((Twin::new(), Shards::new())), ..Self::with(Flaw::None) }
     }
 
     /// Only a ledger and a model that may have a flaw.
@@ -129,7 +133,8 @@ impl Pair {
     fn others_agree(&mut self, command: &Command, applied: &Applied) -> Differ {
         let now = self.now();
         let Some((twin, shards)) = &mut self.others else { return Ok(()) };
-        agree!(ask(twin, command, now, &mut ()), *applied, "{command:?} under another seed");
+        agree!(twin.apply(command, now), *applied, "{command:?} under another seed, with a cold store");
+        agree!(twin.digest(), self.ledger.digest(), "the digest under another seed after {command:?}");
         let spread = shards.apply(command, now);
         // A shard that refuses its side does not know what would be said first of the other side.
         let several = command.merchant().is_none() && command.check().is_ok();

@@ -1,11 +1,11 @@
-//! The same commands to three shards, as the engine would have them decided: each merchant's go to its shard, and what
+//! The same commands to several shards, at first three, as the engine would have them decided: each merchant's go to its shard, and what
 //! concerns several is voted on by all of them, then applied by all of them. Nobody must see how many shards there are.
 
 use super::*;
 
 const SHARDS: u16 = 3;
 
-pub(super) struct Shards(Vec<Ledger>);
+pub(super) struct Shards(pub(super) Vec<Ledger>);
 
 /// Whom a command of several merchants cannot do without, and what is said when one is not there.
 fn parties(command: &Command) -> Vec<(MerchantId, Rejection, Option<Field>)> {
@@ -35,13 +35,18 @@ impl Shards {
         Self((0..SHARDS).map(|shard| Ledger::shard(7, SUNDAY, shard == 0)).collect())
     }
 
+    fn home_of(&self, merchant: MerchantId) -> usize {
+        merchant.shard(self.0.len() as u16).into()
+    }
+
     fn home(&self, merchant: MerchantId) -> &Ledger {
-        &self.0[usize::from(merchant.shard(SHARDS))]
+        &self.0[self.home_of(merchant)]
     }
 
     pub(super) fn apply(&mut self, command: &Command, now: Timestamp) -> Applied {
         if let Some(merchant) = command.merchant() {
-            return self.0[usize::from(merchant.shard(SHARDS))].apply(command, now, &mut ());
+            let home = self.home_of(merchant);
+            return self.0[home].apply(command, now, &mut ());
         }
         if command.check().is_ok()
             && let Some(reply) = self.voted(command, now)

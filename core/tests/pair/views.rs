@@ -10,10 +10,11 @@ impl Pair {
     }
 
     /// Every view, also on several shards.
-    pub fn viewed_on_shards(&self) -> Differ {
+    pub fn viewed_on_shards(&mut self) -> Differ {
         let now = self.now();
-        let Some((_, shards)) = &self.others else { return Ok(()) };
-        let same = |query: Query| {
+        let Some((twin, shards)) = &mut self.others else { return Ok(()) };
+        let mut same = |query: Query| {
+            agree!(twin.answer(&query, now), self.ledger.answer(&query, now), "{query:?} with a cold store");
             agree!(
                 shards.answer(&query, now),
                 self.ledger.answer(&query, now),

@@ -22,7 +22,7 @@ mod sleep;
 mod tests;
 
 pub use disk::Disk;
-pub use log::{Committing, Start, durable_records, log, stop};
+pub use log::{Committing, Start, durable_records, log, stop, wake_by_store};
 pub use loom::{
     self,
     sync::{
@@ -33,7 +33,7 @@ pub use loom::{
 pub use map::WriteMap;
 pub use mistake::Mistake;
 pub use ring::Ring;
-pub use sleep::{Thread, current, park, park_timeout};
+pub use sleep::{Thread, current, park, park_timeout, point};
 
 use std::sync::{Arc, atomic};
 use std::time::Instant;

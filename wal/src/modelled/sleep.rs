@@ -41,3 +41,6 @@ pub fn park() {
 pub fn park_timeout(_: Duration) {
     park();
 }
+
+/// Where a simulation may go on with another thread. Loom does so at every step.
+pub fn point(_: &'static str) {}

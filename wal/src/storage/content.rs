@@ -8,6 +8,7 @@ use std::{ops::Range, sync::Arc};
 /// What a disk writes whole or not at all.
 pub(super) const SECTOR: u64 = 512;
 const PAGE: u64 = 4096;
+const WORD: u64 = 8;
 const _: () = assert!(PAGE.is_multiple_of(SECTOR));
 
 type Page = Arc<[u8; PAGE as usize]>;
@@ -172,6 +173,8 @@ impl Inode {
 
     pub(super) fn set_len(&mut self, len: u64) {
         self.absorb();
+        // A file that is cut has no map any more; who still stores into it stores into nothing.
+        self.window.take_if(|window| len < window.len_bytes());
         self.seen.set_len(len);
         self.pending.push(Pending::Len(len));
     }
@@ -183,6 +186,17 @@ impl Inode {
         }
         self.seen.write(bytes, offset);
         self.pending.push(Pending::Write { offset, bytes: bytes.into() });
+        self.show(offset, offset + bytes.len() as u64);
+    }
+
+    /// What was written is seen through the map as well.
+    fn show(&self, from: u64, to: u64) {
+        let Some(window) = &self.window else { return };
+        let from = from - from % WORD;
+        let to = to.next_multiple_of(WORD).min(window.len_bytes());
+        let mut bytes = vec![0; to.saturating_sub(from) as usize];
+        self.seen.read(&mut bytes, from);
+        window.store_bytes(from, &bytes);
     }
 
     pub(super) fn map(&mut self, window: WriteMap) {
@@ -354,8 +368,10 @@ mod tests {
             })
             .count();
         assert!((1..100).contains(&kept), "{kept}");
+        file.write(&[3; 5], 514);
+        assert_eq!(window.load(512), u64::from_le_bytes([9, 9, 3, 3, 3, 3, 3, 9]), "a map is the file");
         file.sync();
         file.lose_power(&mut Random::new(1));
-        assert_eq!(file.seen().bytes()[512..520], [9; 8]);
+        assert_eq!(file.seen().bytes()[512..520], [9, 9, 3, 3, 3, 3, 3, 9]);
     }
 }

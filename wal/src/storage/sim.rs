@@ -81,7 +81,8 @@ enum Change {
 #[derive(Clone, Debug)]
 struct Traced {
     step: u64,
-    call: Call,
+    /// `None`: power was lost.
+    call: Option<Call>,
     path: PathBuf,
     detail: String,
     failed: bool,
@@ -174,9 +175,9 @@ impl SimDisk {
             let step = state.steps;
             state.note(Traced {
                 step,
-                call: Call::Lock,
-                path: PathBuf::from("/"),
-                detail: format!("POWER LOST, seed {seed}"),
+                call: None,
+                path: PathBuf::new(),
+                detail: format!("power lost, seed {seed}"),
                 failed: false,
             });
         }
@@ -187,6 +188,12 @@ impl SimDisk {
     /// nothing.
     pub fn crash_at(&self, step: u64) {
         self.state().off_at = Some(step);
+    }
+
+    /// Whether a call has found the machine off.
+    pub fn is_off(&self) -> bool {
+        let state = self.state();
+        state.off_at.is_some_and(|off_at| state.steps > off_at)
     }
 
     /// The `nth` such call from now on fails, 1 being the next. A sync that fails has put some of what was to be
@@ -259,19 +266,15 @@ impl SimDisk {
     pub fn trace(&self) -> Vec<String> {
         let line = |traced: &Traced| {
             let failed = if traced.failed { " FAILED" } else { "" };
-            format!(
-                "{:>7} {:?} {} {}{failed}",
-                traced.step,
-                traced.call,
-                traced.path.display(),
-                traced.detail
-            )
+            let call = traced.call.map(|call| format!("{call:?} {} ", traced.path.display()));
+            format!("{:>7} {}{}{failed}", traced.step, call.unwrap_or_default(), traced.detail)
         };
         self.state().trace.iter().map(line).collect()
     }
 
     /// What every call goes through before it does anything: it is counted, remembered, and may have to fail.
     fn step(&self, call: Call, path: &Path, detail: impl fmt::Display) -> io::Result<MutexGuard<'_, State>> {
+        crate::host::point("at the disk");
         let watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(watch) = watch {
             let next = self.state().steps;
@@ -285,7 +288,7 @@ impl SimDisk {
         let failure = state.take_fault(call);
         state.note(Traced {
             step,
-            call,
+            call: Some(call),
             path: path.to_owned(),
             detail: detail.to_string(),
             failed: off || failure.is_some(),

@@ -231,6 +231,33 @@ fn a_full_disk_makes_the_log_read_only_until_there_is_space() {
     );
 }
 
+/// What was released holds its space: a full disk does not stop a log that is released as fast as it grows.
+#[test]
+fn a_full_disk_does_not_stop_a_log_that_is_released() {
+    let folder = folder();
+    let config = LogConfig { reserve_bytes: 0, ..config(folder.path(), 1) };
+    let (log, mut writers) = start(&config);
+    let handle = log.handle();
+    let grow = |writers: &mut Vec<suanpan_wal::Writer>, to: u64| {
+        let mut end = handle.tail();
+        while end.get() < to {
+            end = append(&mut writers[0], &[5; 2000]);
+            wait_durable(&handle, end);
+            handle.release(end);
+        }
+        end
+    };
+    // Nothing to use again yet: the first ones take space.
+    grow(&mut writers, 4 * SEGMENT_SIZE);
+    handle.set_reserve_bytes(u64::MAX);
+    let end = grow(&mut writers, 20 * SEGMENT_SIZE);
+    let stopped = log.stop().unwrap();
+    assert!(std::fs::read_dir(folder.path()).unwrap().count() <= 4, "they do not pile up");
+    let recovery = Recovery::open(LogConfig { replay_from: Some(end), ..config }).unwrap();
+    assert_eq!(recovery.end(), stopped);
+    assert_eq!(recovery.report().cut, None);
+}
+
 /// Not a test of its own: what the next test runs in a process that it kills.
 #[test]
 fn child_that_is_killed() {

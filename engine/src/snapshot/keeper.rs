@@ -1,0 +1,314 @@
+//! Taking snapshots: when the log has grown, when time has passed, or when asked.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use suanpan_core::{Date, Departures, Rejection, Reply, Snapshot, Timestamp};
+use suanpan_wal::host::{self, JoinHandle};
+use suanpan_wal::{LogHandle, LogReader, Lsn, OpenError, Storage};
+
+use crate::cold::{ColdError, ColdStore};
+use crate::engine::spawn;
+use crate::error::EngineError;
+use crate::mark;
+use crate::motion::{Taken, What};
+use crate::proposals::Proposals;
+use crate::snapshot::file::{self, Header, SnapshotError, SnapshotFile, io_error};
+use crate::snapshot::folder::{self, KEPT};
+
+/// How often it is looked whether a snapshot is due.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Orders that a shard takes out between two pieces of its work.
+const DEPART_ORDERS: usize = 256;
+
+/// Orders that are worked out for the cold store together.
+const COLD_ORDERS: usize = 16_384;
+
+/// How much later than shards a snapshot is written and read: shards come first.
+const NICENESS: i32 = 15;
+
+/// After a snapshot that could not be taken, none is tried for so long, unless it is asked for.
+const PAUSE: Duration = Duration::from_secs(30);
+
+/// Why a snapshot was not taken. The books and the snapshots before are untouched.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TakeError {
+    /// The shards could not be brought to one point: the log takes nothing, or they end.
+    #[error("no snapshot now: {0}. Try again when the server is ready")]
+    Refused(&'static str),
+    /// The file could not be written, or not read back.
+    #[error(transparent)]
+    File(#[from] SnapshotError),
+    /// The cold store could not be written.
+    #[error(transparent)]
+    Cold(#[from] ColdError),
+    /// The log could not be read at the snapshot's point.
+    #[error(transparent)]
+    Log(#[from] OpenError),
+}
+
+/// A snapshot that was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TakenSnapshot {
+    /// Where in the log it is.
+    pub lsn: Lsn,
+    /// Orders in it, those in the cold store too.
+    pub orders: u64,
+    /// Orders and blocks of entries that left for the cold store with it.
+    pub departed: u64,
+    /// The sum of its shards' digests.
+    pub digest: u128,
+    /// Bytes of its file.
+    pub bytes: u64,
+    /// How long it took, from the meeting on until it was checked.
+    pub took: Duration,
+}
+
+/// When snapshots are taken, and what leaves.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    pub(crate) log_bytes: Option<u64>,
+    pub(crate) every: Option<Duration>,
+    pub(crate) hot_days: u16,
+    pub(crate) reserve_bytes: u64,
+}
+
+/// A snapshot that is kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kept {
+    pub(crate) lsn: Lsn,
+    pub(crate) savepoint: u64,
+}
+
+/// Takes snapshots, one at a time.
+pub(crate) struct Keeper {
+    pub(crate) proposals: Proposals,
+    pub(crate) log: LogHandle,
+    pub(crate) log_id: u128,
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) data: PathBuf,
+    pub(crate) cold: Arc<ColdStore>,
+    pub(crate) plan: Plan,
+    /// The snapshots that are kept, the newest first. Held while one is taken.
+    pub(crate) kept: Mutex<Vec<Kept>>,
+    /// Why the last one that was due could not be taken.
+    pub(crate) failure: Mutex<Option<String>>,
+}
+
+/// The thread that takes them by itself.
+pub(crate) struct Watch {
+    stopping: Arc<AtomicBool>,
+    thread: JoinHandle,
+}
+
+impl Keeper {
+    /// Takes a snapshot now, on a thread of low priority, and waits for it.
+    pub(crate) fn take(self: &Arc<Self>) -> Result<TakenSnapshot, TakeError> {
+        let (keeper, place) = (self.clone(), Arc::new(Mutex::new(None)));
+        let result = place.clone();
+        let thread = spawn("snapshot", move || {
+            yield_to_shards();
+            let taken = keeper.take_here();
+            *host::lock(&result) = Some(taken);
+        });
+        let joined = thread.is_ok_and(|thread| thread.join().is_ok());
+        let result = host::lock(&place).take();
+        result.filter(|_| joined).unwrap_or(Err(TakeError::Refused("its thread did not come to an end")))
+    }
+
+    fn take_here(&self) -> Result<TakenSnapshot, TakeError> {
+        let mut kept = host::lock(&self.kept);
+        let begun = host::now();
+        let Taken { images, end, now } = self.meet()?;
+        let date = images.first().map(Snapshot::date).unwrap_or_default();
+        let mut images = images;
+        let departures = self.departures(&images, date, now)?;
+        let departed: usize = departures.iter().map(Departures::len).sum();
+        let rest = if departed == 0 {
+            images.iter_mut().map(Snapshot::again).collect()
+        } else {
+            images.iter_mut().zip(&departures).map(|(image, gone)| image.without(gone)).collect::<Vec<_>>()
+        };
+        let keep: Vec<u64> = kept.iter().map(|kept| kept.savepoint).collect();
+        let savepoint = self.cold.savepoint(&keep)?;
+        let digests: Vec<u128> = self.write(&rest, end, now, date, savepoint)?;
+        drop(rest);
+        let file = self.verify(end)?;
+        *host::lock(&self.failure) = None;
+        kept.insert(0, Kept { lsn: end, savepoint });
+        kept.truncate(KEPT);
+        let positions: Vec<Lsn> = kept.iter().map(|kept| kept.lsn).collect();
+        folder::prune(&*self.storage, &folder::folder(&self.data), &positions)?;
+        let took = host::now() - begun;
+        // What the older needs, the newer has too.
+        if let (true, Some(older)) = (positions.len() == KEPT, positions.last()) {
+            self.log.release(*older);
+        }
+        // That it is not logged costs a comparison, no more.
+        let _ = self.proposals.bring(What::Note(mark::write_digests(end, &digests)));
+        self.depart(images, departures);
+        let orders = file.parts.iter().map(|part| part.orders).sum();
+        let digest = digests.iter().fold(0, |sum: u128, digest| sum.wrapping_add(*digest));
+        let (departed, bytes) = (departed as u64, file.len_bytes());
+        Ok(TakenSnapshot { lsn: end, orders, departed, digest, bytes, took })
+    }
+
+    /// The shards' images at one point of the log, which is durable.
+    fn meet(&self) -> Result<Taken, TakeError> {
+        let place = Arc::new(Mutex::new(None));
+        let refused = |why: Rejection| TakeError::Refused(why.code());
+        let completed = self.proposals.bring(What::Snapshot(place.clone())).map_err(refused)?;
+        if let Some(Reply::Rejected(why, _)) = completed.replies.first() {
+            return Err(refused(*why));
+        }
+        let taken = host::lock(&place).take();
+        taken.ok_or(TakeError::Refused("unknown"))
+    }
+
+    /// What may leave, written to the cold store; nothing where there is little room for it.
+    fn departures(
+        &self,
+        images: &[Snapshot],
+        date: Date,
+        now: Timestamp,
+    ) -> Result<Vec<Departures>, TakeError> {
+        let days = self.plan.hot_days;
+        let through = Date(date.0.saturating_sub(days.into()));
+        let before = Timestamp(now.0.saturating_sub(i64::from(days) * 24 * 60 * 60 * 1_000));
+        let departures: Vec<_> = images.iter().map(|image| image.departures(through, before)).collect();
+        let any = departures.iter().any(|gone| !gone.is_empty());
+        let free = self.storage.free_bytes(&self.data).map_err(io_error("asking for room in", &self.data))?;
+        if !any || free < self.plan.reserve_bytes.saturating_mul(2) {
+            return Ok(images.iter().map(|_| Departures::default()).collect());
+        }
+        let write = self.cold.write()?;
+        for (image, gone) in images.iter().zip(&departures) {
+            for from in (0..gone.len()).step_by(COLD_ORDERS) {
+                let (mut blocks, mut orders) = (Vec::new(), Vec::new());
+                let range = from..gone.len().min(from + COLD_ORDERS);
+                image.write_departures(gone, range, |block| blocks.push(block), |order| orders.push(order));
+                write.put(&mut orders, &blocks)?;
+            }
+        }
+        write.commit()?;
+        Ok(departures)
+    }
+
+    /// Writes the file and gives it its name.
+    fn write(
+        &self,
+        images: &[Snapshot],
+        end: Lsn,
+        now: Timestamp,
+        date: Date,
+        savepoint: u64,
+    ) -> Result<Vec<u128>, TakeError> {
+        let dir = folder::folder(&self.data);
+        self.storage.make_dir(&dir).map_err(io_error("making folder", &dir))?;
+        let hash = LogReader::open_at(self.storage.clone(), &self.data.join("log"), end)?.hash();
+        let header = Header {
+            log_id: self.log_id,
+            lsn: end,
+            hash,
+            taken: now,
+            savepoint,
+            seed: images.first().map_or(0, Snapshot::seed),
+            date,
+            shards: u16::try_from(images.len()).unwrap_or(u16::MAX),
+        };
+        let temporary = folder::path_temporary(&dir, end);
+        let parts = file::write(&*self.storage, &temporary, &header, images).inspect_err(|_| {
+            // Best effort: it is removed with the next snapshot.
+            let _ = self.storage.remove(&temporary);
+        })?;
+        let path = folder::path(&dir, end);
+        self.storage.rename(&temporary, &path).map_err(io_error("naming", &path))?;
+        self.storage.sync_dir(&dir).map_err(io_error("syncing folder", &dir))?;
+        Ok(parts.iter().map(|part| part.digest).collect())
+    }
+
+    /// Reads a snapshot back whole; one that cannot be is removed.
+    fn verify(&self, end: Lsn) -> Result<SnapshotFile, TakeError> {
+        let path = folder::path(&folder::folder(&self.data), end);
+        let read = SnapshotFile::open(&*self.storage, &path).and_then(|file| file.verify().map(|()| file));
+        Ok(read.inspect_err(|_| {
+            let _ = self.storage.remove(&path);
+        })?)
+    }
+
+    /// Has the shards take out what is in the cold store now, piece by piece.
+    fn depart(&self, images: Vec<Snapshot>, departures: Vec<Departures>) {
+        for (shard, (image, gone)) in (0..).zip(images.into_iter().zip(departures)) {
+            let (image, gone) = (Arc::new(image), Arc::new(gone));
+            for from in (0..gone.len()).step_by(DEPART_ORDERS) {
+                let range = from..gone.len().min(from + DEPART_ORDERS);
+                if !self.proposals.ports.depart(shard, image.clone(), gone.clone(), range) {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Keeps why the last snapshot could not be taken, for whoever looks after the server.
+    fn note_failure(&self, error: &TakeError) {
+        *host::lock(&self.failure) = Some(error.to_string());
+    }
+
+    /// Whether one is due, the last having been taken or tried at `last`.
+    fn is_due(&self, last: Instant) -> bool {
+        let newest = {
+            let kept = host::lock(&self.kept);
+            kept.first().map_or(0, |kept| kept.lsn.get())
+        };
+        let grown = self.log.durable().get().saturating_sub(newest);
+        // The digests of the last one are no reason for the next.
+        let anything = grown > 64 * 1024;
+        let by_size = self.plan.log_bytes.is_some_and(|bytes| grown >= bytes);
+        by_size || (anything && self.plan.every.is_some_and(|every| host::now() - last >= every))
+    }
+}
+
+/// Lets the shards come first; where the system does not allow it, it is a thread like others.
+fn yield_to_shards() {
+    let thread = rustix::thread::gettid();
+    let _ = rustix::process::setpriority_process(Some(thread), NICENESS);
+}
+
+impl Watch {
+    /// Starts the thread.
+    pub(crate) fn start(keeper: Arc<Keeper>) -> Result<Self, EngineError> {
+        let stopping = Arc::new(AtomicBool::new(false));
+        let seen = stopping.clone();
+        let thread = spawn("snapshots", move || {
+            let mut last = host::now();
+            let mut not_before = last;
+            // Acquire, with the Release in `end`; the token that `unpark` leaves makes sure that it is looked at.
+            while !seen.load(Ordering::Acquire) {
+                if host::now() >= not_before && keeper.is_due(last) {
+                    match keeper.take() {
+                        Ok(_) => not_before = host::now(),
+                        Err(error) => {
+                            keeper.note_failure(&error);
+                            not_before = host::now() + PAUSE;
+                        }
+                    }
+                    last = host::now();
+                }
+                host::park_timeout(EVERY);
+            }
+        })?;
+        Ok(Self { stopping, thread })
+    }
+
+    /// Ends the thread, when the snapshot that is being taken is. The shards must still answer.
+    pub(crate) fn end(self) {
+        self.stopping.store(true, Ordering::Release);
+        self.thread.thread().unpark();
+        let _ = self.thread.join();
+    }
+}
