@@ -504,11 +504,23 @@ impl Snapshot {
             return Departures::default();
         }
         let kin = Kin::of(ledger);
-        let leaves = |at: &u32| ledger.may_leave(*at, &kin, through, before);
+        let mut blocks = Vec::new();
+        // By merchant, up to which date its entries will be in the store.
+        let mut entries_to = Vec::new();
+        for (at, merchant) in ledger.merchants.entries() {
+            let (count, to) = old_blocks(&merchant.journal, through);
+            entries_to.push(to);
+            if count > 0 {
+                blocks.push((at, count));
+            }
+        }
+        let leaves = |at: &u32| {
+            let order = &ledger.orders[*at];
+            // Its payment's entries are worked out from it as long as their block is here.
+            let listed = order.is_booked() && entries_to[order.merchant as usize] < Some(order.date);
+            !listed && ledger.may_leave(*at, &kin, through, before)
+        };
         let orders = ledger.orders.entries().map(|(at, _)| at).filter(leaves).collect();
-        let blocks =
-            ledger.merchants.entries().map(|(at, merchant)| (at, old_blocks(&merchant.journal, through)));
-        let blocks = blocks.filter(|(_, count)| *count > 0).collect();
         Departures { kin, orders, blocks }
     }
 
@@ -606,12 +618,15 @@ impl Departures {
     }
 }
 
-/// How many blocks from the oldest on are of dates up to `through`.
-fn old_blocks(journal: &Journal, through: Date) -> usize {
-    let old = |mark: &Mark| mark.date <= through;
-    let closed = journal.marks.partition_point(old);
-    let filling = closed == journal.marks.len() && journal.groups > journal.closed && journal.date <= through;
-    closed + usize::from(filling)
+/// How many blocks from the oldest on are of dates up to `through`, and the date of the last that is, or is already, in
+/// the store.
+fn old_blocks(journal: &Journal, through: Date) -> (usize, Option<Date>) {
+    let closed = journal.marks.iter().take_while(|mark| mark.date <= through).count();
+    if closed == journal.marks.len() && journal.groups > journal.closed && journal.date <= through {
+        return (closed + 1, Some(journal.date));
+    }
+    let last: Option<&Mark> = closed.checked_sub(1).map(|last| &journal.marks[last]);
+    (closed, last.or(journal.cold.as_ref()).map(|mark| mark.date))
 }
 
 fn read_block(merchant: MerchantId, currency: Currency, mut bytes: &[u8]) -> Result<Block, CodecError> {

@@ -632,11 +632,12 @@ impl Ledger {
             digest.record(b"journal", |record| {
                 record.u64(merchant.id.0).u64(merchant.journal.entries());
             });
-            let first = merchant.journal.cold.map_or(1, |mark| mark.groups + 1);
-            for (number, booked) in (first..).zip(self.all_booked(&merchant.journal)) {
+        }
+        self.each_block(|merchant, first, groups| {
+            for (number, &booked) in (first..).zip(groups) {
                 self.digest_group(digest, merchant, number, booked);
             }
-        }
+        });
     }
 
     pub(crate) fn digest_group(&self, digest: &mut Digest, merchant: &Merchant, number: u64, booked: Booked) {

@@ -269,7 +269,7 @@ impl ColdWrite<'_> {
     /// Puts orders and blocks of entries in; what was under their keys before is replaced.
     pub(crate) fn put(&self, orders: &mut [ColdOrder], blocks: &[ColdBlock]) -> Result<(), ColdError> {
         // In the order of the keys: neighbours share pages.
-        orders.sort_unstable_by(|a, b| (a.merchant, a.order_no).cmp(&(b.merchant, b.order_no)));
+        orders.sort_unstable_by_key(|order| (order.merchant, order.order_no));
         self.put_all(orders, blocks).map_err(|error| self.store.error(error))
     }
 

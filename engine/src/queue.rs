@@ -127,7 +127,8 @@ impl<T, C> Queue<T, C> {
         // Closed first, empty second: see the top of the file.
         let closed = self.is_closed();
         fence(Ordering::SeqCst);
-        if (self.items.is_empty() && !self.called.load(Ordering::Relaxed)) || self.sleeps_blindly {
+        let nothing = self.items.is_empty() && !self.called.load(Ordering::Relaxed);
+        if nothing || self.sleeps_blindly {
             if closed {
                 return false;
             }

@@ -50,11 +50,12 @@ fn main() -> ExitCode {
         counts.add(&outcome.counts);
         if let Some(failure) = outcome.failure {
             outcome.story.iter().for_each(|line| println!("{line}"));
-            let version = env!("CARGO_PKG_VERSION");
-            println!("\nseed {} with {} steps FAILED: {failure}", outcome.seed, arguments.steps);
+            println!("seed {} with {} steps FAILED: {failure}", outcome.seed, arguments.steps);
             println!(
-                "version {version}; suanpan simulate --seed {} --steps {}",
-                outcome.seed, arguments.steps
+                "commit {}; suanpan simulate --seed {} --steps {}",
+                commit(),
+                outcome.seed,
+                arguments.steps
             );
             return ExitCode::FAILURE;
         }
@@ -65,4 +66,14 @@ fn main() -> ExitCode {
     }
     println!("seeds {first} to {}, {steps} steps in {:.0?}: {counts}", first + seeds, begun.elapsed());
     ExitCode::SUCCESS
+}
+
+/// The commit that this stands at, where there is a repository to ask.
+fn commit() -> String {
+    let asked = std::process::Command::new("git").args(["rev-parse", "HEAD"]).output();
+    let said = asked.ok().filter(|output| output.status.success());
+    said.map_or_else(
+        || "unknown".to_owned(),
+        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+    )
 }

@@ -1,6 +1,6 @@
 //! What the simulation is for: each of these mistakes makes some seed fail. Without it that seed passes.
 //!
-//! Two more that are rare are left to the long form (`--planted NAME`) and to the log's own proof.
+//! Two more are too rare for a test here ([`PLANTED`] says how rare): the log's own proof is what finds them.
 
 use suanpan_simulation::{PLANTED, Plan, simulate};
 

@@ -197,7 +197,7 @@ pub(super) fn read_journal(last: Link, reader: &mut Reader<'_, '_>) -> Read<Jour
     must(0 < groups && groups <= entries && entries < COUNT_MAX, "counts of a journal")?;
     let cold = if reader.bool()? { Some(read_cold(reader)?) } else { None };
     let closed = cold.map_or(0, |mark| mark.groups);
-    let fits = cold.is_none_or(|mark| mark.groups <= groups && mark.entries <= entries && mark.date <= on);
+    let fits = cold.is_none_or(|mark| mark.groups <= groups && mark.entries <= entries);
     must(fits, "what is in the cold store of a journal")?;
     Ok(Journal { entries, groups, last, date: on, closed, marks: VecDeque::new(), cold })
 }

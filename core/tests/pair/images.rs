@@ -10,6 +10,14 @@ pub fn image(ledger: &mut Ledger) -> Vec<Vec<u8>> {
     blocks
 }
 
+/// The same when all that may leave has left for a store.
+pub fn image_beside_store(ledger: &mut Ledger) -> Vec<Vec<u8>> {
+    let (mut blocks, mut was) = (Vec::new(), ledger.snapshot());
+    let gone = was.departures(Date(ledger.date().0 - 4), Timestamp::default());
+    write_image(&was.without(&gone), &mut |block| blocks.push(block));
+    blocks
+}
+
 /// What a restore makes of images.
 pub fn restored(mut restore: Restore, images: &[(u16, &[Vec<u8>])], of: u16) -> Result<Ledger, ImageError> {
     for (source, blocks) in images {
