@@ -327,11 +327,14 @@ impl Ledger {
                 if !rest.is_empty() || image.merchant() != id || !image.has(kind, &number) {
                     return Err(ImageError::Malformed("an order of other numbers"));
                 }
-                let refunds = image.refund_count();
+                let orders = self.cold.orders.checked_sub(1);
+                let refunds = self.cold.refunds.checked_sub(image.refund_count());
+                let (Some(orders), Some(refunds)) = (orders, refunds) else {
+                    return Err(ImageError::Sums("the orders in the cold store and their count"));
+                };
                 self.install(image)?;
                 self.cold.digest = self.cold.digest.wrapping_sub(u128::from_le_bytes(*digest));
-                self.cold.orders -= 1;
-                self.cold.refunds -= refunds;
+                (self.cold.orders, self.cold.refunds) = (orders, refunds);
                 Ok(())
             }
         }

@@ -72,7 +72,7 @@ impl Link {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mark {
     pub(crate) last: Link,
-    /// The date of its groups. While no order was taken the date may be set back: then the blocks' dates do not rise.
+    /// The date of its groups, or the one that was set back to while no order was taken, if that is before.
     pub(crate) date: Date,
     /// Groups and entries up to its end.
     pub(crate) groups: u64,
@@ -141,6 +141,12 @@ impl Journal {
         self.entries += entries as u64;
         self.groups += 1;
         before
+    }
+
+    /// No block is of a date behind this one: so blocks' dates never fall, and an order's block is of the order's date.
+    pub(crate) fn set_back(&mut self, date: Date) {
+        self.date = self.date.min(date);
+        self.marks.iter_mut().for_each(|mark| mark.date = mark.date.min(date));
     }
 
     /// Entries that are in the cold store.

@@ -431,6 +431,10 @@ impl Ledger {
     fn set_date<S: EntrySink>(&mut self, set: SetDate, sink: &mut S) -> Outcome {
         let closed = std::mem::replace(&mut self.date, set.date);
         if !set.cut {
+            // What was booked before the first order may be of later dates now: it counts as of this one.
+            for at in 0..self.merchants.len() {
+                self.merchants[at].journal.set_back(set.date);
+            }
             return Ok(Done::changed(Receipt::Date { closed, resubmitted: 0 }));
         }
         if self.is_lead() {

@@ -161,7 +161,8 @@ fn same_orders<'a>(pair: &Pair, ledger: &Ledger, names: impl Iterator<Item = &'a
     }
 }
 
-/// The smallest ledger of many that has something of every kind: the commands, and the image.
+/// The smallest ledger of many that has something of every kind, after what may leave for the cold store left: the
+/// commands, and the image.
 fn small() -> (Vec<Command>, Vec<Vec<u8>>) {
     let kinds = |blocks: &[Vec<u8>]| blocks.iter().map(|block| block[0]).collect::<BTreeSet<u8>>();
     let size = |blocks: &[Vec<u8>]| blocks.iter().map(Vec::len).sum::<usize>();
@@ -292,4 +293,37 @@ fn images_are_taken_once_each_and_only_those_that_are_needed() {
     let mut newer = blocks.clone();
     newer[0][1] = 2;
     assert_eq!(alone(&newer).unwrap_err(), ImageError::Version(2));
+}
+
+/// What the sequences do not say: a channel's number of a refund, names, and the longest and largest of everything.
+#[test]
+fn what_is_longest_and_largest_is_kept() {
+    let mut shop = Shop::new();
+    let zone = Zone { name: "z".repeat(64), steps: shanghai().steps };
+    let channel =
+        ChannelTerms { cost_rate: Rate(1_000_000), ..ChannelTerms::preset("x", Preset::Alipay, zone) };
+    let channel = shop.put_channel(ChannelTerms { name: "x".repeat(32), ..channel });
+    shop.merchant(9, |_| {});
+    shop.merchant(MerchantId::MAX, |terms| {
+        (terms.name, terms.platform) = ("名".repeat(42), Some(MerchantId(9)));
+        (terms.fee_rate, terms.mode) = (rate("0.5"), SettlementMode::Gross);
+    });
+    let (most, id) = (1_000_000_000_000_000, MerchantId::MAX);
+    let (order_no, refund_no) = ("A".repeat(32), "R".repeat(32));
+    let mut payment = discounted(payment(id, &order_no, channel, most), 1, 2, most - 3);
+    payment.details.as_mut().unwrap().channel_txn = Some("7".repeat(64));
+    payment.paid_at = Some(Timestamp(*Timestamp::RANGE.end()));
+    shop.pay(payment);
+    shop.refund(id, &refund_no, &order_no, most);
+    shop.done(&Command::RefundResult(RefundResult {
+        merchant: MerchantId(id),
+        refund_no: number(&refund_no),
+        state: RefundResultState::Succeeded,
+        channel_refund_no: Some("8".repeat(64).into()),
+    }));
+    let again = alone(&image(&mut shop.ledger)).unwrap();
+    assert_eq!(again.digest(), shop.ledger.digest());
+    assert_eq!(again.totals(), shop.ledger.totals());
+    let merchant = Query::Merchant(MerchantId(id));
+    assert_eq!(again.answer(&merchant, Timestamp(NOON)), shop.ledger.answer(&merchant, Timestamp(NOON)));
 }

@@ -299,3 +299,26 @@ fn the_largest_amounts() {
     assert_eq!(shop.refused(&over), Rejection::Overflow);
     shop.balanced();
 }
+
+/// Until an order is taken the date may be set back, behind what was booked: an order still leaves with its entries only.
+#[test]
+fn an_order_that_follows_what_is_of_later_dates_leaves_with_its_entries() {
+    let mut shop = Shop::new();
+    let channel = shop.channel("wechat");
+    shop.merchant(1001, |terms| terms.cycle = Cycle::Calendar(0));
+    let top_up = |no: &str| {
+        let (merchant, topup_no, amount) = (MerchantId(1001), number(no), 5);
+        Command::TopUp(TopUp { merchant, topup_no, channel, amount })
+    };
+    let begin = |days: i32| Command::SetDate(SetDate { date: Date(SUNDAY.0 + days), cut: false });
+    shop.done(&top_up("T0"));
+    shop.done(&begin(3));
+    shop.done(&top_up("T1"));
+    shop.done(&begin(-2));
+    shop.pay(payment(1001, "A0", channel, 100));
+    shop.done(&cut(Date(SUNDAY.0 + 2)));
+    let mut was = shop.ledger.snapshot();
+    let gone = was.departures(Date(SUNDAY.0 + 1), Timestamp(NOON));
+    let rest = was.without(&gone);
+    assert_eq!((gone.len(), rest.digest()), (2, shop.ledger.digest()));
+}

@@ -279,7 +279,7 @@ impl Engine {
         host::lock(&self.keeper.failure).clone()
     }
 
-    /// Follows what happens, from the beginning of the log on.
+    /// Follows what happens: from the beginning of the log on, or from the oldest snapshot that is kept.
     ///
     /// # Errors
     /// When the log's files cannot be read.

@@ -2,18 +2,21 @@
 //!
 //! The log holds commands. A follower applies them to a ledger of its own, one for all shards, and hands out what each of
 //! them did. So it says the same whenever and wherever it is asked, with whatever number of shards the commands were
-//! decided, and it costs the shards nothing. What it says is durable, and it says it once, from the log's beginning on.
+//! decided, and it costs the shards nothing. What it says is durable, and it says it once: from the log's
+//! beginning on, or, where that was released, from the oldest snapshot that is kept.
 
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
 use suanpan_core::{Command, Date, Entry, EntrySink, Event, Ledger, Timestamp, Voucher};
-use suanpan_wal::{FolderLock, LogConfig, LogHandle, LogReader, Lsn, RecordRef, Recovery, Storage};
+use suanpan_wal::{Files, FolderLock, LogConfig, LogHandle, LogReader, Lsn, RecordRef, Recovery, Storage};
 
 use crate::error::EngineError;
 use crate::mark::Payload;
 use crate::replay::check_stream;
+use crate::snapshot::folder::{self, Found};
+use crate::snapshot::restore::restore_alone;
 
 /// What one command did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,9 +87,9 @@ impl Follower {
     /// When the folder is in use, or its log would not start either.
     pub fn open(dir: &Path) -> Result<Self, EngineError> {
         let lock = FolderLock::acquire(dir)?;
-        let log = dir.join("log");
-        let end = Recovery::open(LogConfig::new(&log))?.end();
-        Ok(Self::new(LogReader::open(&log)?, End::Fixed(end, lock)))
+        let config = LogConfig { replay_from: None, ..LogConfig::new(dir.join("log")) };
+        let end = Recovery::open(config)?.end();
+        Self::begin(Arc::new(Files), dir, End::Fixed(end, lock))
     }
 
     /// Follows the log of an engine that runs.
@@ -95,12 +98,32 @@ impl Follower {
         dir: &Path,
         log: LogHandle,
     ) -> Result<Self, EngineError> {
-        Ok(Self::new(LogReader::open_in(storage, &dir.join("log"))?, End::Running(log)))
+        Self::begin(storage, dir, End::Running(log))
     }
 
-    fn new(reader: LogReader, end: End) -> Self {
-        // The key of the hash tables needs no secret: nobody waits for this ledger.
-        Self { ledger: Ledger::new(0, Date::default()), reader, end, ready: VecDeque::new(), lost: None }
+    /// Begins with the log, or where that was released, with the oldest snapshot that is kept.
+    fn begin(storage: Arc<dyn Storage>, dir: &Path, end: End) -> Result<Self, EngineError> {
+        let log = dir.join("log");
+        let reader = LogReader::open_in(storage.clone(), &log)?;
+        if reader.is_at_beginning() {
+            // The key of the hash tables needs no secret: nobody waits for this ledger.
+            return Ok(Self::new(Ledger::new(0, Date::default()), reader, end));
+        }
+        let folder = folder::folder(dir);
+        let Found { files, damaged } = folder::find(&*storage, &folder)?;
+        let Some(oldest) = files.last() else {
+            let begin = reader.position();
+            return Err(EngineError::NoSnapshot { begin, folder, passed_over: damaged });
+        };
+        if oldest.header.savepoint != 0 {
+            return Err(EngineError::FollowCold);
+        }
+        let reader = LogReader::open_at(storage, &log, oldest.header.lsn)?;
+        Ok(Self::new(restore_alone(oldest)?, reader, end))
+    }
+
+    fn new(ledger: Ledger, reader: LogReader, end: End) -> Self {
+        Self { ledger, reader, end, ready: VecDeque::new(), lost: None }
     }
 
     /// What the next command did; `None` when there is none yet. It does not wait.

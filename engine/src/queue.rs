@@ -25,9 +25,10 @@
 use std::convert::Infallible;
 use std::sync::OnceLock;
 
+use crossbeam_utils::CachePadded;
+
 use crate::config::Planted;
 use crate::sync::{ArrayQueue, AtomicBool, Ordering, Thread, current, fence, park, point};
-use crossbeam_utils::CachePadded;
 
 /// What became of an item that was put in.
 #[derive(Debug, PartialEq, Eq)]
@@ -154,10 +155,12 @@ impl<T, C> Queue<T, C> {
     }
 }
 
-#[cfg(all(test, loom))]
+#[cfg(test)]
+#[cfg(loom)]
 mod model;
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests {
     use super::*;
     use std::sync::Arc;

@@ -179,6 +179,15 @@ fn segments_before_the_older_snapshot_go() {
     let engine = open(home.path(), 2).unwrap();
     assert_eq!(digest, self::digest(&engine));
     assert_eq!(engine.recovered().orders, 8 * 8 * 5_000);
+    // Who follows begins at a snapshot, and comes to the same.
+    let mut follower = engine.follow().unwrap();
+    ask_all(&engine, (900_000..900_100).map(|n| payment(1 + n % 4, n)));
+    let mut followed = 0;
+    while follower.read().unwrap().is_some() {
+        followed += 1;
+    }
+    assert!((100..8 * 8 * 5_000).contains(&followed), "{followed}");
+    assert_eq!(follower.ledger().order_count(), 8 * 8 * 5_000 + 100);
 }
 
 /// The newest is damaged: the one before it. Both are: the log, if it reaches back; if not, it is said, and nothing is

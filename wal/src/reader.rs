@@ -115,6 +115,11 @@ impl LogReader {
         })
     }
 
+    /// Whether nothing was removed before where it is: it begins with the log's first record.
+    pub fn is_at_beginning(&self) -> bool {
+        self.walker.next == self.geometry.first(0)
+    }
+
     /// Where the next record begins, or will.
     pub fn position(&self) -> Lsn {
         Lsn::new(self.walker.next)

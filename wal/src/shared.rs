@@ -48,7 +48,7 @@ pub(crate) struct Shared {
     pub(crate) committer: Waker,
     pub(crate) preparer: Waker,
     /// Somebody wants the hook called.
-    asked: AtomicBool,
+    pub(crate) asked: AtomicBool,
     stopping: AtomicBool,
     abandoned: AtomicBool,
     poisoned: AtomicBool,

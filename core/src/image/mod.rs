@@ -1,6 +1,7 @@
 //! The image of a ledger: everything that influences a later answer, from which ledgers are made again.
 //!
-//! It does not depend on the number of shards, on the key of the hash tables or on where a record lies in memory, and it
+//! It does not depend on the number of shards or on where a record lies in memory, and on the key of the hash tables only with
+//! the tags of what is in the cold store, so that a ledger with any must be restored under the key it had. It
 //! names nothing by a place of the ledger's own: what it refers to is counted within the image, from 0. It is the body of
 //! a snapshot; whoever keeps it adds what says that the bytes are whole. This is version 1.
 //!

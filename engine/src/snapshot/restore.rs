@@ -16,6 +16,18 @@ pub(crate) fn restore(file: &SnapshotFile, shards: u16) -> Result<Vec<Ledger>, E
     Ok(ledgers)
 }
 
+/// Restores one ledger of all shards.
+pub(crate) fn restore_alone(file: &SnapshotFile) -> Result<Ledger, SnapshotError> {
+    let image = |error| SnapshotError::Image { path: file.path.clone(), error };
+    let mut restore = Restore::alone(file.header.seed);
+    for source in 0..file.header.shards {
+        restore.begin(source, file.header.shards).map_err(image)?;
+        file.read_part(source, |block| restore.take(block))?;
+        restore.end().map_err(image)?;
+    }
+    restore.finish().map_err(image)
+}
+
 fn restore_shard(file: &SnapshotFile, shard: u16, shards: u16) -> Result<Ledger, SnapshotError> {
     let sources = file.header.shards;
     let image = |error| SnapshotError::Image { path: file.path.clone(), error };

@@ -62,6 +62,8 @@ use crate::Gateway;
 use problem::Problem;
 
 pub use json::BODY_BYTES_MAX;
+#[doc(hidden)]
+pub use serve::answer;
 pub use serve::{ServeLimits, serve, serve_within};
 
 /// What is offered.

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::header::CONNECTION;
 use axum::http::{HeaderValue, Request};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -116,6 +116,12 @@ pub async fn serve_within(
     }
     connections.shutdown().await;
     Err(io::Error::new(io::ErrorKind::TimedOut, "requests were cut off after the time they had to end"))
+}
+
+/// Answers one request as a connection would, without one: for fuzzing.
+#[doc(hidden)]
+pub async fn answer(router: Router, request: Request<Body>) -> Response {
+    enveloped(Arc::new(RequestIds::new()), request, router).await
 }
 
 async fn refuse() -> impl IntoResponse {

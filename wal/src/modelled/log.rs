@@ -1,7 +1,7 @@
 //! A running log for models: everything from the writers to the committer's loop is the real one, the segments' memory and
 //! the disk are stand-ins, and nothing prepares segments: two are there.
 
-use super::Disk;
+use super::{Disk, Ordering};
 use crate::Lsn;
 use crate::committer::Committer;
 use crate::config::{Backend, Hooks, Planted};
@@ -99,4 +99,10 @@ impl Committing {
 /// Stops a log in order.
 pub fn stop(handle: &LogHandle) {
     handle.shared().stop(false);
+}
+
+/// Asks for the hook as [`LogHandle::wake`] does, but by a store, which can hide another thread's asking: a mistake.
+pub fn wake_by_store(handle: &LogHandle) {
+    handle.shared().asked.store(true, Ordering::Release);
+    handle.shared().committer.wake();
 }

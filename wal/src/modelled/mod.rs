@@ -22,7 +22,7 @@ mod sleep;
 mod tests;
 
 pub use disk::Disk;
-pub use log::{Committing, Start, durable_records, log, stop};
+pub use log::{Committing, Start, durable_records, log, stop, wake_by_store};
 pub use loom::{
     self,
     sync::{

@@ -42,5 +42,5 @@ pub fn park_timeout(_: Duration) {
     park();
 }
 
-/// A place where a simulation may go on with another thread: loom needs none.
+/// Where a simulation may go on with another thread. Loom does so at every step.
 pub fn point(_: &'static str) {}
