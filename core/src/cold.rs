@@ -60,6 +60,7 @@ pub enum ColdKey {
 #[derive(Clone, Debug)]
 pub(crate) struct Cold {
     pub(crate) tags: Tags,
+    /// All merchants' together.
     pub(crate) orders: u64,
     pub(crate) refunds: u64,
     /// The sum of the digests of all that is there.
@@ -327,14 +328,17 @@ impl Ledger {
                 if !rest.is_empty() || image.merchant() != id || !image.has(kind, &number) {
                     return Err(ImageError::Malformed("an order of other numbers"));
                 }
-                let orders = self.cold.orders.checked_sub(1);
-                let refunds = self.cold.refunds.checked_sub(image.refund_count());
-                let (Some(orders), Some(refunds)) = (orders, refunds) else {
+                let at = self.find_merchant(id).ok_or(ImageError::UnknownMerchant(id))?;
+                let (merchant, back) = (&self.merchants[at], image.refund_count());
+                let orders = merchant.cold_orders.checked_sub(1);
+                let (Some(orders), Some(refunds)) = (orders, merchant.cold_refunds.checked_sub(back)) else {
                     return Err(ImageError::Sums("the orders in the cold store and their count"));
                 };
                 self.install(image)?;
+                let merchant = &mut self.merchants[at];
+                (merchant.cold_orders, merchant.cold_refunds) = (orders, refunds);
                 self.cold.digest = self.cold.digest.wrapping_sub(u128::from_le_bytes(*digest));
-                (self.cold.orders, self.cold.refunds) = (orders, refunds);
+                (self.cold.orders, self.cold.refunds) = (self.cold.orders - 1, self.cold.refunds - back);
                 Ok(())
             }
         }
@@ -428,8 +432,9 @@ impl Ledger {
 
     fn depart_order(&mut self, at: u32, kin: &Kin) {
         self.cold.digest = self.cold.digest.wrapping_add(self.digest_whole(at, kin));
-        self.cold.orders += 1;
-        let merchant = self.merchants[self.orders[at].merchant].id;
+        let owner = self.orders[at].merchant;
+        let merchant = self.merchants[owner].id;
+        let mut refunds = 0;
         for split_at in kin.splits(at) {
             for place in kin.returns(split_at) {
                 let back = self.split_returns.take(place);
@@ -448,7 +453,7 @@ impl Ledger {
             while place != NOWHERE {
                 let refund = self.refunds.take(place);
                 self.forget(ColdKind::Refund, merchant, &refund.refund_no, place);
-                self.cold.refunds += 1;
+                refunds += 1;
                 place = refund.next;
             }
         }
@@ -456,6 +461,9 @@ impl Ledger {
             self.details.take(order.details);
         }
         self.forget(ColdKind::Order, merchant, &order.order_no, at);
+        (self.cold.orders, self.cold.refunds) = (self.cold.orders + 1, self.cold.refunds + refunds);
+        let owner = &mut self.merchants[owner];
+        (owner.cold_orders, owner.cold_refunds) = (owner.cold_orders + 1, owner.cold_refunds + refunds);
     }
 
     /// Takes a number out of its index and keeps its tag.

@@ -162,7 +162,7 @@ impl Life {
             Fate::CrashAtSnapshot(nth) => (None, Some(nth)),
             _ => (None, None),
         };
-        let (books, aside) = (self.books.clone(), AtomicU64::new(0));
+        let (books, aside, gone) = (self.books.clone(), AtomicU64::new(0), AtomicBool::new(false));
         self.disk.watch(move |disk, step, call, path| {
             if matches!(call, Call::Rename | Call::Remove) && log::is_segment(path) {
                 books.read_before_release(&disk.fork());
@@ -170,7 +170,9 @@ impl Life {
             }
             let is_aside = WRITTEN_ASIDE.iter().any(|one| path.starts_with(Path::new(DATA).join(one)));
             let nth = is_aside.then(|| aside.fetch_add(1, Ordering::SeqCst) + 1);
-            if at_call == Some(step) || (nth.is_some() && nth == at_snapshot) {
+            let now = at_call == Some(step) || (nth.is_some() && nth == at_snapshot);
+            // What is dropped later finds the disk off.
+            if now && !gone.swap(true, Ordering::SeqCst) {
                 baton::tell(&format!("the power goes at a call of the disk: {call:?} {}", path.display()));
                 disk.crash_at(step);
                 baton::switch_off();

@@ -248,6 +248,11 @@ fn live_on(plan: Plan, books: &Arc<Books>) {
 
 /// Up to where a disk would give a log back, if it would at all.
 pub(crate) fn end_of_log(disk: &SimDisk) -> Result<u64, String> {
-    let config = LogConfig { storage: Arc::new(disk.fork()), ..LogConfig::new(Path::new(DATA).join("log")) };
+    let config = LogConfig {
+        storage: Arc::new(disk.fork()),
+        // Its beginning may be released.
+        replay_from: None,
+        ..LogConfig::new(Path::new(DATA).join("log"))
+    };
     Recovery::open(config).map(|recovery| recovery.end().get()).map_err(|error| error.to_string())
 }

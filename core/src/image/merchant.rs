@@ -15,6 +15,9 @@ use crate::{
 /// Counts of payments, groups and entries are below it, so that adding to them never overflows.
 pub(super) const COUNT_MAX: u64 = 1 << 62;
 
+/// Orders that one merchant has in the cold store, so that all merchants' can be added up.
+const COLD_MAX: u64 = 1 << 40;
+
 const STATE: u8 = 1 << 2;
 const CONTRADICTED: u8 = 1 << 5;
 const CHANNEL: u8 = 1 << 6;
@@ -49,6 +52,7 @@ pub(super) fn write_merchant(merchant: &Merchant, writer: &mut Writer<'_>) {
     for &(date, amount) in &merchant.pending {
         writer.signed(date.0.into()).wide(amount);
     }
+    writer.int(merchant.cold_orders).int(merchant.cold_refunds);
 }
 
 fn write_version(terms: &OrderTerms, writer: &mut Writer<'_>) {
@@ -88,6 +92,8 @@ pub(super) fn read_merchant(reader: &mut Reader<'_, '_>) -> Read<Merchant> {
         merchant.pending.push((on, amount));
         dated += amount;
     }
+    (merchant.cold_orders, merchant.cold_refunds) = (reader.int()?, reader.int()?);
+    must(merchant.cold_orders < COLD_MAX && merchant.cold_refunds < COLD_MAX, "what is in the cold store")?;
     match dated == i128::from(merchant.balances.of(MerchantAccount::Pending)) {
         true => Ok(merchant),
         false => Err(ImageError::Sums("a merchant's pending and its dates")),

@@ -5,7 +5,7 @@
 //! by table, which costs no miss for each (`index.rs`).
 
 use super::chains::{Chains, Linked, Posting};
-use super::merchant::{COUNT_MAX, read_journal, read_link, read_mark, read_merchant, read_movement};
+use super::merchant::{read_journal, read_link, read_mark, read_merchant, read_movement};
 use super::order::read_body;
 use super::shared::{Shared, Totals, read_owner, read_stripe, totals_of};
 use super::{
@@ -196,10 +196,8 @@ impl Restore {
         }
         source.shared.date = date(reader)?;
         let contradictions = reader.int()?;
-        let (orders, refunds) = (reader.int()?, reader.int()?);
         let Some((&digest, rest)) = reader.0.split_first_chunk::<16>() else { return Err(ImageError::Short) };
         *reader.0 = rest;
-        must(orders < COUNT_MAX && refunds < COUNT_MAX, "what is in the cold store")?;
         // Each is a record's, of which there are fewer.
         must(contradictions < 1 << 40 && reader.0.is_empty(), "a head")?;
         match &self.shared {
@@ -212,7 +210,6 @@ impl Restore {
         if source.is_ours {
             self.ledger.contradictions += contradictions;
             let cold = &mut self.ledger.cold;
-            (cold.orders, cold.refunds) = (cold.orders + orders, cold.refunds + refunds);
             cold.digest = cold.digest.wrapping_add(u128::from_le_bytes(digest));
         }
         Ok(())
@@ -257,6 +254,9 @@ impl Restore {
         let stripe = &mut ledger.books.stripes[merchant.stripe as usize];
         stripe.merchants.iter_mut().zip(totals).for_each(|(sum, amount)| *sum += amount);
         stripe.fee_receivable += merchant.balances.fee_receivable;
+        let cold = &mut ledger.cold;
+        (cold.orders, cold.refunds) =
+            (cold.orders + merchant.cold_orders, cold.refunds + merchant.cold_refunds);
         let at = ledger.merchants.push(merchant);
         ledger.merchant_index.insert(ledger.hash.merchant(id), at);
         source.merchants.push(at);
