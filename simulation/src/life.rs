@@ -130,6 +130,7 @@ impl Life {
             move || life.fulfil(&machine)
         });
         machine.wait();
+        life.disk.unwatch();
         life.over.store(true, Ordering::SeqCst);
         let _ = fate.expect("the system has threads").join();
         // What is left of an engine that lost its power says nothing any more.
@@ -286,6 +287,9 @@ impl Life {
         self.books.lock().counts.brought_back += engine.brought_back();
         self.over.store(true, Ordering::SeqCst);
         let stopped = engine.stop();
+        // The cold store is closed with it.
+        drop(self.engine.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(engine);
         baton::tell(&format!("stopped: {stopped:?}"));
         self.books.lock().stopped = stopped.is_ok();
         if stopped.is_err() != self.has_failed() {
