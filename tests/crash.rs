@@ -23,27 +23,32 @@ mod load;
 mod op;
 
 use std::io::{BufRead, BufReader};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use common::Server;
 use fastrand::Rng;
 use folder::{Folder, Stage};
-use load::{Shared, Writer};
+use load::{Enough, Shared, Writer};
 use op::{MERCHANTS, Op};
 use suanpan_core::{
     ChannelTerms, Command, Currency, MerchantId, MerchantTerms, Preset, Query, Rate, Reply, Request, Zone,
 };
 use suanpan_net::Client;
-use tokio::sync::Notify;
 
 const WRITERS: u8 = 4;
 const KILLS_SHORT: u64 = 8;
 const KILLS_A_LIFE: u64 = 25;
 
 /// Answered commands after which a kill comes.
-const ANSWERED: std::ops::Range<u64> = if cfg!(debug_assertions) { 100..4_000 } else { 500..40_000 };
+const ANSWERED: std::ops::Range<u64> = if cfg!(debug_assertions) { 100..3_000 } else { 500..40_000 };
+
+/// A load goes on, slower, until so many snapshots were taken; not at all for none.
+const SNAPSHOTS_MAX: u64 = 3;
+
+/// Nor does it go on for longer.
+const LASTING: Duration = Duration::from_secs(4);
 
 /// Within so many microseconds a kill comes after it was decided on.
 const SOON_US: u64 = 40_000;
@@ -85,10 +90,23 @@ struct Harness {
     survived: Survived,
 }
 
+/// What a server said on standard error; told when the test fails.
+#[derive(Clone, Default)]
+struct Words(Arc<Mutex<Vec<String>>>);
+
+impl Drop for Words {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("the server said {:#?}", self.0.lock());
+        }
+    }
+}
+
 /// A running server, and what it says on standard error.
 struct Running {
     server: Server,
-    words: JoinHandle<Vec<String>>,
+    words: Words,
+    reading: JoinHandle<()>,
 }
 
 impl Running {
@@ -98,8 +116,12 @@ impl Running {
             ["--segment-mib", "1", "--reserve-mib", "0", "--snapshot-log-mib", "1", "--hot-days", "1"];
         let mut server = Server::start_with(&folder.data, &[&flags[..], &["--shards", &shards]].concat());
         let stderr = BufReader::new(server.child.stderr.take().unwrap());
-        let words = std::thread::spawn(move || stderr.lines().map_while(Result::ok).collect());
-        Self { server, words }
+        let words = Words::default();
+        let said = words.clone();
+        let reading = std::thread::spawn(move || {
+            stderr.lines().map_while(Result::ok).for_each(|line| said.0.lock().unwrap().push(line));
+        });
+        Self { server, words, reading }
     }
 
     /// Ends it, which it must not have done by itself.
@@ -113,7 +135,8 @@ impl Running {
             }
             (None, false) => self.server.stop(),
         };
-        let words = self.words.join().unwrap();
+        self.reading.join().unwrap();
+        let words = std::mem::take(&mut *self.words.0.lock().unwrap());
         assert_eq!(code, Some(0), "the server ended by itself, {gone:?}: {words:#?}");
         words
     }
@@ -218,20 +241,26 @@ impl Harness {
             let old = book.orders.values().map(|order| order.op);
             (self.rng.choose_multiple(old, OLD_MAX), book.answered)
         };
-        let (old, enough): (Arc<Vec<Op>>, _) = (Arc::new(old), Arc::new(Notify::new()));
-        let wanted = answered + self.rng.u64(ANSWERED);
+        let (old, enough): (Arc<Vec<Op>>, _) =
+            (Arc::new(old), Arc::new(Enough::new(answered + self.rng.u64(ANSWERED))));
         let pid = rustix::process::Pid::from_child(&running.server.child);
         let mut tasks = vec![self.runtime.spawn(load::ask_for_snapshots(self.rng.fork(), pid))];
         let connect = || self.runtime.block_on(Client::connect(running.server.tcp)).unwrap();
         for writer in 0..WRITERS {
-            let (book, old, enough) = (book.clone(), old.clone(), (enough.clone(), wanted));
+            let (book, old, enough) = (book.clone(), old.clone(), enough.clone());
             let writer = Writer { rng: self.rng.fork(), round, writer, n: 0, old, book, enough };
             tasks.push(self.runtime.spawn(writer.run(connect())));
         }
         let days = load::keep_days(self.rng.fork(), connect(), round, book.clone());
         tasks.push(self.runtime.spawn(days));
-        let late = async { tokio::time::timeout(LATE, enough.notified()).await };
+        let late = async { tokio::time::timeout(LATE, enough.told.notified()).await };
         self.runtime.block_on(late).expect("the server answers");
+        let (snapshots, since) = (self.rng.u64(..=SNAPSHOTS_MAX), Instant::now());
+        while count(&running.words.0.lock().unwrap(), "snapshot taken") < snapshots
+            && since.elapsed() < LASTING
+        {
+            std::thread::sleep(Duration::from_millis(2));
+        }
         tasks
     }
 

@@ -196,7 +196,10 @@ fn is_expected(kind: Kind, why: Rejection) -> bool {
         Rejection::OrderNotFound => kind != Kind::Payment,
         Rejection::RefundNotFound => kind == Kind::RefundResult,
         Rejection::VoidNotFound => kind == Kind::VoidResult,
-        Rejection::ExceedsRefundable | Rejection::OrderState | Rejection::TooManyRefunds => {
+        Rejection::ExceedsRefundable
+        | Rejection::OrderState
+        | Rejection::TooManyRefunds
+        | Rejection::InsufficientFunds => {
             matches!(kind, Kind::Refund | Kind::Void)
         }
         Rejection::NotSameDay | Rejection::OrderSettled | Rejection::HasRefunds => kind == Kind::Void,

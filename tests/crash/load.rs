@@ -1,11 +1,12 @@
 //! The load: writers, whoever keeps the days, and whoever asks for snapshots, each until the line breaks.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fastrand::Rng;
 use suanpan_core::{Command, Date, Receipt, Rejection, Reply, Request, Run, SetDate, Settlement};
-use suanpan_net::Client;
+use suanpan_net::{Client, ClientError};
 use tokio::sync::Notify;
 
 use crate::book::Book;
@@ -20,6 +21,9 @@ const LOOKS_MAX: usize = 200;
 /// Frames of one writer that are under way.
 const FLYING: usize = 4;
 
+/// Between the frames of a writer that has written enough.
+const SLOWER: Duration = Duration::from_millis(20);
+
 pub type Shared = Arc<Mutex<Book>>;
 
 pub struct Writer {
@@ -30,8 +34,31 @@ pub struct Writer {
     /// Orders of earlier rounds.
     pub old: Arc<Vec<Op>>,
     pub book: Shared,
-    /// Told when so many commands were answered.
-    pub enough: (Arc<Notify>, u64),
+    pub enough: Arc<Enough>,
+}
+
+/// When so many commands were answered, somebody is told, and writers go on slowly: a kill may still have to wait for
+/// snapshots, and all that is answered is looked at after it.
+pub struct Enough {
+    answered: u64,
+    pub told: Notify,
+    is_reached: AtomicBool,
+}
+
+impl Enough {
+    pub fn new(answered: u64) -> Self {
+        Self { answered, told: Notify::new(), is_reached: AtomicBool::new(false) }
+    }
+
+    fn note(&self, answered: u64) {
+        if answered >= self.answered && !self.is_reached.swap(true, Ordering::Relaxed) {
+            self.told.notify_one();
+        }
+    }
+
+    fn is_reached(&self) -> bool {
+        self.is_reached.load(Ordering::Relaxed)
+    }
 }
 
 impl Writer {
@@ -50,7 +77,8 @@ impl Writer {
 
     /// Payments, refunds and voids of some, some of them asking too much, and some of orders that are old.
     fn frame(&mut self) -> Vec<Op> {
-        let payments = FRAMES[self.rng.usize(..FRAMES.len())];
+        let sizes = if self.enough.is_reached() { FRAMES.len() / 2 } else { FRAMES.len() };
+        let payments = FRAMES[self.rng.usize(..sizes)];
         let (mut ops, mut looks) = (Vec::new(), 0);
         for _ in 0..payments {
             let (id, amount) = (self.id(), self.rng.u64(100..1_000));
@@ -85,6 +113,21 @@ impl Writer {
         ops
     }
 
+    /// Whether the line holds.
+    fn note(&self, replies: Result<Vec<Reply>, ClientError>, ops: &[Op]) -> bool {
+        let mut book = self.book.lock().unwrap();
+        let open = replies.is_ok();
+        match replies {
+            Ok(replies) => {
+                assert_eq!(ops.len(), replies.len());
+                ops.iter().zip(&replies).for_each(|(op, reply)| book.note(op, reply));
+            }
+            Err(_) => book.unknown.extend(ops.iter().filter(|op| op.kind != Kind::Look)),
+        }
+        self.enough.note(book.answered);
+        open
+    }
+
     /// Writes, some frames at a time; what was under way at the end is unknown.
     pub async fn run(mut self, client: Client) {
         let mut flying = tokio::task::JoinSet::new();
@@ -99,19 +142,9 @@ impl Writer {
             }
             let Some(done) = flying.join_next().await else { return };
             let (replies, ops) = done.unwrap();
-            let mut book = self.book.lock().unwrap();
-            match replies {
-                Ok(replies) => {
-                    assert_eq!(ops.len(), replies.len());
-                    ops.iter().zip(&replies).for_each(|(op, reply)| book.note(op, reply));
-                }
-                Err(_) => {
-                    open = false;
-                    book.unknown.extend(ops.iter().filter(|op| op.kind != Kind::Look));
-                }
-            }
-            if book.answered >= self.enough.1 {
-                self.enough.0.notify_one();
+            open &= self.note(replies, &ops);
+            if open && self.enough.is_reached() {
+                tokio::time::sleep(SLOWER).await;
             }
         }
     }
