@@ -1,4 +1,5 @@
 //! Snapshots whose orders are in the cold store: in other numbers of shards, and when the newest is passed over.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 

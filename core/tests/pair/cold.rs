@@ -25,7 +25,7 @@ impl Twin {
     pub(super) fn of(ledger: Ledger) -> Self {
         Self {
             ledger,
-            every: 3,
+            every: 5,
             commands: 0,
             orders: BTreeMap::new(),
             numbers: BTreeMap::new(),
