@@ -31,6 +31,9 @@ use crate::{
     Timestamp, VoidState, Voucher,
 };
 
+/// What leaves a snapshot between two rests.
+const DEPART_TOGETHER: usize = 4_096;
+
 /// What a number in the cold store is the number of.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(u8)]
@@ -606,13 +609,19 @@ impl Snapshot {
     }
 
     /// The snapshot without the departures: what is to be kept beside the store once they are in it. It shares the records.
+    ///
+    /// It calls `rest` after every some thousand of them.
     #[must_use]
-    pub fn without(&mut self, departures: &Departures) -> Self {
-        let mut rest = self.again();
+    pub fn without(&mut self, departures: &Departures, rest: &mut dyn FnMut()) -> Self {
+        let mut left = self.again();
         let all = departures.len();
-        let out = rest.ledger_mut().depart(self, departures, 0..all);
+        let mut out = 0;
+        for from in (0..all).step_by(DEPART_TOGETHER) {
+            out += left.ledger_mut().depart(self, departures, from..all.min(from + DEPART_TOGETHER));
+            rest();
+        }
         assert!(out == all, "nothing changes in a snapshot");
-        rest
+        left
     }
 }
 

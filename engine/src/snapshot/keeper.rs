@@ -30,6 +30,10 @@ const COLD_ORDERS: usize = 16_384;
 /// How much later than shards a snapshot is written and read: shards come first.
 const NICENESS: i32 = 15;
 
+/// How much longer than it works the writing of a snapshot rests while there is anything else to do, and at most at a time.
+const REST: u32 = 3;
+const REST_MAX: Duration = Duration::from_millis(50);
+
 /// After a snapshot that could not be taken, none is tried for so long, unless it is asked for.
 const PAUSE: Duration = Duration::from_secs(30);
 
@@ -132,7 +136,12 @@ impl Keeper {
         let rest = if departed == 0 {
             images.iter_mut().map(Snapshot::again).collect()
         } else {
-            images.iter_mut().zip(&departures).map(|(image, gone)| image.without(gone)).collect::<Vec<_>>()
+            let mut rest = self.rest();
+            images
+                .iter_mut()
+                .zip(&departures)
+                .map(|(image, gone)| image.without(gone, &mut rest))
+                .collect::<Vec<_>>()
         };
         let keep: Vec<u64> = kept.iter().map(|kept| kept.savepoint).collect();
         let savepoint = self.cold.savepoint(&keep)?;
@@ -186,13 +195,14 @@ impl Keeper {
         if !any || free < self.plan.reserve_bytes.saturating_mul(2) {
             return Ok(images.iter().map(|_| Departures::default()).collect());
         }
-        let write = self.cold.write()?;
+        let (write, mut rest) = (self.cold.write()?, self.rest());
         for (image, gone) in images.iter().zip(&departures) {
             for from in (0..gone.len()).step_by(COLD_ORDERS) {
                 let (mut blocks, mut orders) = (Vec::new(), Vec::new());
                 let range = from..gone.len().min(from + COLD_ORDERS);
                 image.write_departures(gone, range, |block| blocks.push(block), |order| orders.push(order));
                 write.put(&mut orders, &blocks)?;
+                rest();
             }
         }
         write.commit()?;
@@ -222,10 +232,11 @@ impl Keeper {
             shards: u16::try_from(images.len()).unwrap_or(u16::MAX),
         };
         let temporary = folder::path_temporary(&dir, end);
-        let parts = file::write(&*self.storage, &temporary, &header, images).inspect_err(|_| {
-            // Best effort: it is removed with the next snapshot.
-            let _ = self.storage.remove(&temporary);
-        })?;
+        let parts =
+            file::write(&*self.storage, &temporary, &header, images, &mut self.rest()).inspect_err(|_| {
+                // Best effort: it is removed with the next snapshot.
+                let _ = self.storage.remove(&temporary);
+            })?;
         let path = folder::path(&dir, end);
         self.storage.rename(&temporary, &path).map_err(io_error("naming", &path))?;
         self.storage.sync_dir(&dir).map_err(io_error("syncing folder", &dir))?;
@@ -235,10 +246,25 @@ impl Keeper {
     /// Reads a snapshot back whole; one that cannot be is removed.
     fn verify(&self, end: Lsn) -> Result<SnapshotFile, TakeError> {
         let path = folder::path(&folder::folder(&self.data), end);
-        let read = SnapshotFile::open(&*self.storage, &path).and_then(|file| file.verify().map(|()| file));
+        let read = SnapshotFile::open(&*self.storage, &path)
+            .and_then(|file| file.verify(&mut self.rest()).map(|()| file));
         Ok(read.inspect_err(|_| {
             let _ = self.storage.remove(&path);
         })?)
+    }
+
+    /// To be called between two pieces of work: while shards have requests to answer it sleeps for [`REST`] times as long as
+    /// the piece took. Low priority alone is not enough: caches, memory and the disk know none.
+    fn rest(&self) -> impl FnMut() {
+        let ports = self.proposals.ports.clone();
+        let mut since = host::now();
+        move || {
+            let worked = host::now() - since;
+            if ports.outstanding() > 0 {
+                host::park_timeout((worked * REST).min(REST_MAX));
+            }
+            since = host::now();
+        }
     }
 
     /// Has the shards take out what is in the cold store now, piece by piece.
