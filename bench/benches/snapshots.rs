@@ -37,6 +37,10 @@ struct Options {
 /// Frames under way at once.
 const IN_FLIGHT: usize = 8;
 
+/// Orders before the first snapshot at full rate, and how many are taken.
+const BEGIN_ORDERS: u64 = 1_000_000;
+const ROUNDS: usize = 5;
+
 /// Cold orders that are refunded one by one.
 const REFUNDS: u64 = 5_000;
 
@@ -160,12 +164,10 @@ fn full_rate(options: &Options) -> Result<(), BenchError> {
     let engine = start(home.path(), 7)?;
     set_up(&engine);
     let mut line = Line::new(&engine, 0);
-    line.pay(options.orders, None);
-    println!(
-        "{} orders; then payments at full rate, alternating 4 s without and a whole snapshot with:",
-        options.orders
-    );
-    for _ in 0..3 {
+    line.pay(BEGIN_ORDERS, None);
+    println!("payments at full rate, alternating 4 s without and a whole snapshot with:");
+    let mut ratios = Vec::new();
+    for _ in 0..ROUNDS {
         let begun = Instant::now();
         let without =
             line.pay(u64::MAX, Some(begun + Duration::from_secs(4))) as f64 / begun.elapsed().as_secs_f64();
@@ -181,6 +183,7 @@ fn full_rate(options: &Options) -> Result<(), BenchError> {
         });
         let Ok(Ok(taken)) = taken else { return Err(BenchError::Answer("no snapshot".to_owned())) };
         let held = engine.holds().longest.max(holds_before.longest);
+        ratios.push(with / without);
         println!(
             "  without {:.2} M/s, with {:.2} M/s ({:+.0} %); {} orders in {:.1} s, {} MiB; longest hold so far {:.2} ms",
             without / 1e6,
@@ -192,6 +195,9 @@ fn full_rate(options: &Options) -> Result<(), BenchError> {
             held.as_secs_f64() * 1e3,
         );
     }
+    ratios.sort_by(f64::total_cmp);
+    println!("  median {:+.0} %", (ratios[ratios.len() / 2] - 1.0) * 100.0);
+    line.pay(options.orders, None);
     engine.snapshot().map_err(|error| BenchError::Answer(error.to_string()))?;
     engine.stop().map_err(BenchError::Answer)?;
     drop(engine);

@@ -328,7 +328,14 @@ impl Ledger {
                     return Err(ImageError::Malformed("an order of other numbers"));
                 }
                 let refunds = image.refund_count();
+                let at = self.find_merchant(id).ok_or(ImageError::UnknownMerchant(id))?;
+                let merchant = &self.merchants[at];
+                if merchant.cold_orders == 0 || merchant.cold_refunds < refunds {
+                    return Err(ImageError::Sums("the orders in the cold store and their count"));
+                }
                 self.install(image)?;
+                self.merchants[at].cold_orders -= 1;
+                self.merchants[at].cold_refunds -= refunds;
                 self.cold.digest = self.cold.digest.wrapping_sub(u128::from_le_bytes(*digest));
                 self.cold.orders -= 1;
                 self.cold.refunds -= refunds;
@@ -426,7 +433,8 @@ impl Ledger {
     fn depart_order(&mut self, at: u32, kin: &Kin) {
         self.cold.digest = self.cold.digest.wrapping_add(self.digest_whole(at, kin));
         self.cold.orders += 1;
-        let merchant = self.merchants[self.orders[at].merchant].id;
+        let merchant_at = self.orders[at].merchant;
+        let merchant = self.merchants[merchant_at].id;
         for split_at in kin.splits(at) {
             for place in kin.returns(split_at) {
                 let back = self.split_returns.take(place);
@@ -440,15 +448,19 @@ impl Ledger {
             self.forget(ColdKind::Void, merchant, &void.void_no, place);
         }
         let order = self.orders.take(at);
+        let mut refunds = 0;
         if order.giveback != NOWHERE {
             let mut place = self.givebacks.take(order.giveback).first;
             while place != NOWHERE {
                 let refund = self.refunds.take(place);
                 self.forget(ColdKind::Refund, merchant, &refund.refund_no, place);
-                self.cold.refunds += 1;
+                refunds += 1;
                 place = refund.next;
             }
         }
+        self.cold.refunds += refunds;
+        self.merchants[merchant_at].cold_orders += 1;
+        self.merchants[merchant_at].cold_refunds += refunds;
         if order.details != NOWHERE {
             self.details.take(order.details);
         }

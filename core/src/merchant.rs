@@ -297,6 +297,9 @@ pub(crate) struct Merchant {
     terms: Box<MerchantTerms>,
     /// What was booked for it.
     pub(crate) journal: Journal,
+    /// Its orders and their refunds that are in the cold store.
+    pub(crate) cold_orders: u64,
+    pub(crate) cold_refunds: u64,
 }
 
 /// What a merchant's accounts hold, by [`MerchantAccount`]; and what it owes in gross mode.
@@ -363,6 +366,8 @@ impl Merchant {
             versions: vec![OrderTerms::of(&terms)],
             terms,
             journal: Journal::default(),
+            cold_orders: 0,
+            cold_refunds: 0,
         }
     }
 

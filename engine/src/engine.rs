@@ -535,9 +535,11 @@ fn open(config: &EngineConfig) -> Result<Opened, EngineError> {
         if header.log_id != recovery.log_id() || recovery.hash_at(header.lsn) != Some(header.hash) {
             return Err(EngineError::OtherHistory { path: file.path.clone() });
         }
-        cold.restore(header.savepoint)?;
         match restore(file, config.shards) {
             Ok(ledgers) => {
+                // Only now: to go back to an older savepoint is to forget the newer ones, and a snapshot that is passed over
+                // may have none any more.
+                cold.restore(header.savepoint)?;
                 let passed_over = passed_over.iter().map(ToString::to_string).collect();
                 let base = Base { ledgers, from: header.lsn };
                 return Ok(Opened { recovery, cold, base, kept: kept[place..].to_vec(), passed_over });

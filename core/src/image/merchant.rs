@@ -15,6 +15,8 @@ use crate::{
 /// Counts of payments, groups and entries are below it, so that adding to them never overflows.
 pub(super) const COUNT_MAX: u64 = 1 << 62;
 
+pub(super) const COLD_COUNTS: &str = "what is in the cold store";
+
 const STATE: u8 = 1 << 2;
 const CONTRADICTED: u8 = 1 << 5;
 const CHANNEL: u8 = 1 << 6;
@@ -49,6 +51,7 @@ pub(super) fn write_merchant(merchant: &Merchant, writer: &mut Writer<'_>) {
     for &(date, amount) in &merchant.pending {
         writer.signed(date.0.into()).wide(amount);
     }
+    writer.int(merchant.cold_orders).int(merchant.cold_refunds);
 }
 
 fn write_version(terms: &OrderTerms, writer: &mut Writer<'_>) {
@@ -88,6 +91,8 @@ pub(super) fn read_merchant(reader: &mut Reader<'_, '_>) -> Read<Merchant> {
         merchant.pending.push((on, amount));
         dated += amount;
     }
+    (merchant.cold_orders, merchant.cold_refunds) = (reader.int()?, reader.int()?);
+    must(merchant.cold_orders < COUNT_MAX && merchant.cold_refunds < COUNT_MAX, COLD_COUNTS)?;
     match dated == i128::from(merchant.balances.of(MerchantAccount::Pending)) {
         true => Ok(merchant),
         false => Err(ImageError::Sums("a merchant's pending and its dates")),

@@ -1,6 +1,7 @@
 //! The image of a ledger: everything that influences a later answer, from which ledgers are made again.
 //!
-//! It does not depend on the number of shards, on the key of the hash tables or on where a record lies in memory, and it
+//! It does not depend on the number of shards or on where a record lies in memory, and on the key of the hash tables only with
+//! the tags of what is in the cold store, so that a ledger with any must be restored under the key it had. It
 //! names nothing by a place of the ledger's own: what it refers to is counted within the image, from 0. It is the body of
 //! a snapshot; whoever keeps it adds what says that the bytes are whole. This is version 1.
 //!
@@ -8,7 +9,7 @@
 //! image     = blocks, by rising kind; several of a kind where one would be too long, none where there is nothing
 //! block     = kind u8, items                                               no item stands in two blocks
 //!
-//!  1 head     = version u8, date, contradictions, of the cold store: orders, refunds, digest 16 bytes     exactly one
+//!  1 head     = version u8, date, contradictions, digest of the cold store 16 bytes                 exactly one
 //!  2 channel  = the codec's channel, in the order of their ids
 //!  3 promoter = the codec's promoter
 //!  4 holidays = the codec's holidays                                       none, or exactly one
@@ -18,7 +19,8 @@
 //!               receivable, count, {wide} of channels
 //!  8 owner    = currency, kind u8 (0 platform, 1 accrued), merchant, wide
 //!  9 merchant = the codec's merchant, {balance} by account, wide fee receivable, day: date, count, amount;
-//!               [date settled through], count, {terms} of former versions, count, {date, wide} pending
+//!               [date settled through], count, {terms} of former versions, count, {date, wide} pending,
+//!               of what is in the cold store: orders, refunds
 //! 10 movement = merchant, state u8 (kind, 4 × state, 32 contradicted, 64 channel, 128 to), number, amount, date,
 //!               [channel], [to]
 //! 11 order    = link before, merchant, order                               (order: see `order.rs`)

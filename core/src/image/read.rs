@@ -5,7 +5,9 @@
 //! by table, which costs no miss for each (`index.rs`).
 
 use super::chains::{Chains, Linked, Posting};
-use super::merchant::{COUNT_MAX, read_journal, read_link, read_mark, read_merchant, read_movement};
+use super::merchant::{
+    COLD_COUNTS, COUNT_MAX, read_journal, read_link, read_mark, read_merchant, read_movement,
+};
 use super::order::read_body;
 use super::shared::{Shared, Totals, read_owner, read_stripe, totals_of};
 use super::{
@@ -196,10 +198,8 @@ impl Restore {
         }
         source.shared.date = date(reader)?;
         let contradictions = reader.int()?;
-        let (orders, refunds) = (reader.int()?, reader.int()?);
         let Some((&digest, rest)) = reader.0.split_first_chunk::<16>() else { return Err(ImageError::Short) };
         *reader.0 = rest;
-        must(orders < COUNT_MAX && refunds < COUNT_MAX, "what is in the cold store")?;
         // Each is a record's, of which there are fewer.
         must(contradictions < 1 << 40 && reader.0.is_empty(), "a head")?;
         match &self.shared {
@@ -212,7 +212,6 @@ impl Restore {
         if source.is_ours {
             self.ledger.contradictions += contradictions;
             let cold = &mut self.ledger.cold;
-            (cold.orders, cold.refunds) = (cold.orders + orders, cold.refunds + refunds);
             cold.digest = cold.digest.wrapping_add(u128::from_le_bytes(digest));
         }
         Ok(())
@@ -253,6 +252,9 @@ impl Restore {
         if !ledger.merchants.has_room() {
             return Err(ImageError::Full);
         }
+        ledger.cold.orders += merchant.cold_orders;
+        ledger.cold.refunds += merchant.cold_refunds;
+        must(ledger.cold.orders < COUNT_MAX && ledger.cold.refunds < COUNT_MAX, COLD_COUNTS)?;
         merchant.stripe = ledger.books.stripe(currency);
         let stripe = &mut ledger.books.stripes[merchant.stripe as usize];
         stripe.merchants.iter_mut().zip(totals).for_each(|(sum, amount)| *sum += amount);

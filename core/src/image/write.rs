@@ -41,7 +41,6 @@ fn write_ledger(ledger: &Ledger, emit: &mut dyn FnMut(Vec<u8>)) {
     let mut blocks = Blocks { bytes: Vec::new(), kind: HEAD, counts: Counts::default(), emit };
     let head = blocks.item(HEAD);
     Writer(head).byte(VERSION).signed(ledger.date.0.into()).int(ledger.contradictions);
-    Writer(head).int(ledger.cold.orders).int(ledger.cold.refunds);
     head.extend_from_slice(&ledger.cold.digest.to_le_bytes());
     write_shared(ledger, &mut blocks);
     for (_, merchant) in ledger.merchants.entries() {
