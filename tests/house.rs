@@ -10,10 +10,21 @@ fn root() -> &'static Path {
 /// All Rust files of the workspace, with their text.
 fn sources() -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
-    let mut folders: Vec<PathBuf> =
-        ["core", "wal", "engine", "net", "loadgen", "bench", "simulation", "src", "tests"]
-            .map(|name| root().join(name))
-            .into();
+    let mut folders: Vec<PathBuf> = [
+        "core",
+        "wal",
+        "engine",
+        "net",
+        "loadgen",
+        "bench",
+        "simulation",
+        "fuzz/src",
+        "fuzz/fuzz_targets",
+        "src",
+        "tests",
+    ]
+    .map(|name| root().join(name))
+    .into();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

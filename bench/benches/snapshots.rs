@@ -37,9 +37,9 @@ struct Options {
 /// Frames under way at once.
 const IN_FLIGHT: usize = 8;
 
-/// Orders before the first snapshot at full rate, and how many are taken.
-const BEGIN_ORDERS: u64 = 1_000_000;
-const ROUNDS: usize = 5;
+/// Orders before a round, and how many rounds there are.
+const BEGIN_ORDERS: u64 = 5_000_000;
+const ROUNDS: usize = 3;
 
 /// Cold orders that are refunded one by one.
 const REFUNDS: u64 = 5_000;
@@ -160,45 +160,76 @@ fn set_up(engine: &Engine) {
 }
 
 fn full_rate(options: &Options) -> Result<(), BenchError> {
-    let home = tempfile::tempdir().map_err(BenchError::io("a temporary folder"))?;
-    let engine = start(home.path(), 7)?;
-    set_up(&engine);
-    let mut line = Line::new(&engine, 0);
-    line.pay(BEGIN_ORDERS, None);
-    println!("payments at full rate, alternating 4 s without and a whole snapshot with:");
+    println!(
+        "payments at full rate behind {BEGIN_ORDERS} orders, as many with a snapshot being taken as without:"
+    );
     let mut ratios = Vec::new();
     for _ in 0..ROUNDS {
-        let begun = Instant::now();
-        let without =
-            line.pay(u64::MAX, Some(begun + Duration::from_secs(4))) as f64 / begun.elapsed().as_secs_f64();
-        let holds_before = engine.holds();
-        let begun = Instant::now();
-        let (taken, with) = std::thread::scope(|scope| {
-            let snapshot = scope.spawn(|| engine.snapshot());
-            let mut paid = 0;
-            while !snapshot.is_finished() {
-                paid += line.pay(u64::MAX, Some(Instant::now() + Duration::from_millis(100)));
-            }
-            (snapshot.join(), paid as f64 / begun.elapsed().as_secs_f64())
-        });
-        let Ok(Ok(taken)) = taken else { return Err(BenchError::Answer("no snapshot".to_owned())) };
-        let held = engine.holds().longest.max(holds_before.longest);
-        ratios.push(with / without);
-        println!(
-            "  without {:.2} M/s, with {:.2} M/s ({:+.0} %); {} orders in {:.1} s, {} MiB; longest hold so far {:.2} ms",
-            without / 1e6,
-            with / 1e6,
-            (with / without - 1.0) * 100.0,
-            taken.orders,
-            taken.took.as_secs_f64(),
-            taken.bytes >> 20,
-            held.as_secs_f64() * 1e3,
-        );
+        ratios.push(round()?);
     }
     ratios.sort_by(f64::total_cmp);
-    println!("  median {:+.0} %", (ratios[ratios.len() / 2] - 1.0) * 100.0);
-    line.pay(options.orders, None);
-    engine.snapshot().map_err(|error| BenchError::Answer(error.to_string()))?;
+    println!("  median {:+.1} %", (ratios[ratios.len() / 2] - 1.0) * 100.0);
+    restarts(options.orders)
+}
+
+/// How much of the throughput is left while a snapshot is taken: the same payments, on a fresh engine each, since more
+/// orders are slower by themselves.
+fn round() -> Result<f64, BenchError> {
+    let (home, other) = (folder()?, folder()?);
+    let engine = begun(home.path())?;
+    let mut line = Line::new(&engine, BEGIN_ORDERS);
+    let begin = Instant::now();
+    let (taken, paid) = std::thread::scope(|scope| {
+        let snapshot = scope.spawn(|| engine.snapshot());
+        let mut paid = 0;
+        while !snapshot.is_finished() {
+            paid += line.pay(u64::MAX, Some(Instant::now() + Duration::from_millis(100)));
+        }
+        (snapshot.join(), paid)
+    });
+    let with = begin.elapsed();
+    let Ok(Ok(taken)) = taken else { return Err(BenchError::Answer("no snapshot".to_owned())) };
+    let held = engine.holds().longest;
+    drop(engine);
+    let engine = begun(other.path())?;
+    let mut line = Line::new(&engine, BEGIN_ORDERS);
+    let begin = Instant::now();
+    line.pay(BEGIN_ORDERS + paid, None);
+    let without = begin.elapsed();
+    let ratio = without.as_secs_f64() / with.as_secs_f64();
+    println!(
+        "  {paid} payments: {:.2} M/s with, {:.2} M/s without ({:+.1} %); {} orders, {} MiB in {:.1} s; a shard stood still \
+         for {:.2} ms at most",
+        paid as f64 / with.as_secs_f64() / 1e6,
+        paid as f64 / without.as_secs_f64() / 1e6,
+        (ratio - 1.0) * 100.0,
+        taken.orders,
+        taken.bytes >> 20,
+        taken.took.as_secs_f64(),
+        held.as_secs_f64() * 1e3,
+    );
+    Ok(ratio)
+}
+
+fn folder() -> Result<tempfile::TempDir, BenchError> {
+    tempfile::tempdir().map_err(BenchError::io("a temporary folder"))
+}
+
+/// An engine with the orders that a round begins behind.
+fn begun(dir: &Path) -> Result<Engine, BenchError> {
+    let engine = start(dir, 7)?;
+    set_up(&engine);
+    Line::new(&engine, 0).pay(BEGIN_ORDERS, None);
+    Ok(engine)
+}
+
+fn restarts(orders: u64) -> Result<(), BenchError> {
+    let home = folder()?;
+    let engine = start(home.path(), 7)?;
+    set_up(&engine);
+    Line::new(&engine, 0).pay(orders, None);
+    let taken = engine.snapshot().map_err(|error| BenchError::Answer(error.to_string()))?;
+    println!("{} orders, nothing else to do: a snapshot in {:.1} s", taken.orders, taken.took.as_secs_f64());
     engine.stop().map_err(BenchError::Answer)?;
     drop(engine);
     for _ in 0..3 {
@@ -222,7 +253,7 @@ fn resident_mib() -> u64 {
 }
 
 fn cold(options: &Options) -> Result<(), BenchError> {
-    let home = tempfile::tempdir().map_err(BenchError::io("a temporary folder"))?;
+    let home = folder()?;
     let engine = start(home.path(), 1)?;
     set_up(&engine);
     let mut line = Line::new(&engine, 0);

@@ -31,6 +31,9 @@ use crate::{
     Timestamp, VoidState, Voucher,
 };
 
+/// What leaves a snapshot between two rests.
+const DEPART_TOGETHER: usize = 4_096;
+
 /// What a number in the cold store is the number of.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(u8)]
@@ -60,7 +63,6 @@ pub enum ColdKey {
 #[derive(Clone, Debug)]
 pub(crate) struct Cold {
     pub(crate) tags: Tags,
-    /// All merchants' together.
     pub(crate) orders: u64,
     pub(crate) refunds: u64,
     /// The sum of the digests of all that is there.
@@ -328,17 +330,18 @@ impl Ledger {
                 if !rest.is_empty() || image.merchant() != id || !image.has(kind, &number) {
                     return Err(ImageError::Malformed("an order of other numbers"));
                 }
+                let refunds = image.refund_count();
                 let at = self.find_merchant(id).ok_or(ImageError::UnknownMerchant(id))?;
-                let (merchant, back) = (&self.merchants[at], image.refund_count());
-                let orders = merchant.cold_orders.checked_sub(1);
-                let (Some(orders), Some(refunds)) = (orders, merchant.cold_refunds.checked_sub(back)) else {
+                let merchant = &self.merchants[at];
+                if merchant.cold_orders == 0 || merchant.cold_refunds < refunds {
                     return Err(ImageError::Sums("the orders in the cold store and their count"));
-                };
+                }
                 self.install(image)?;
-                let merchant = &mut self.merchants[at];
-                (merchant.cold_orders, merchant.cold_refunds) = (orders, refunds);
+                self.merchants[at].cold_orders -= 1;
+                self.merchants[at].cold_refunds -= refunds;
                 self.cold.digest = self.cold.digest.wrapping_sub(u128::from_le_bytes(*digest));
-                (self.cold.orders, self.cold.refunds) = (self.cold.orders - 1, self.cold.refunds - back);
+                self.cold.orders -= 1;
+                self.cold.refunds -= refunds;
                 Ok(())
             }
         }
@@ -432,9 +435,9 @@ impl Ledger {
 
     fn depart_order(&mut self, at: u32, kin: &Kin) {
         self.cold.digest = self.cold.digest.wrapping_add(self.digest_whole(at, kin));
-        let owner = self.orders[at].merchant;
-        let merchant = self.merchants[owner].id;
-        let mut refunds = 0;
+        self.cold.orders += 1;
+        let merchant_at = self.orders[at].merchant;
+        let merchant = self.merchants[merchant_at].id;
         for split_at in kin.splits(at) {
             for place in kin.returns(split_at) {
                 let back = self.split_returns.take(place);
@@ -448,6 +451,7 @@ impl Ledger {
             self.forget(ColdKind::Void, merchant, &void.void_no, place);
         }
         let order = self.orders.take(at);
+        let mut refunds = 0;
         if order.giveback != NOWHERE {
             let mut place = self.givebacks.take(order.giveback).first;
             while place != NOWHERE {
@@ -457,13 +461,13 @@ impl Ledger {
                 place = refund.next;
             }
         }
+        self.cold.refunds += refunds;
+        self.merchants[merchant_at].cold_orders += 1;
+        self.merchants[merchant_at].cold_refunds += refunds;
         if order.details != NOWHERE {
             self.details.take(order.details);
         }
         self.forget(ColdKind::Order, merchant, &order.order_no, at);
-        (self.cold.orders, self.cold.refunds) = (self.cold.orders + 1, self.cold.refunds + refunds);
-        let owner = &mut self.merchants[owner];
-        (owner.cold_orders, owner.cold_refunds) = (owner.cold_orders + 1, owner.cold_refunds + refunds);
     }
 
     /// Takes a number out of its index and keeps its tag.
@@ -605,13 +609,19 @@ impl Snapshot {
     }
 
     /// The snapshot without the departures: what is to be kept beside the store once they are in it. It shares the records.
+    ///
+    /// It calls `rest` after every some thousand of them.
     #[must_use]
-    pub fn without(&mut self, departures: &Departures) -> Self {
-        let mut rest = self.again();
+    pub fn without(&mut self, departures: &Departures, rest: &mut dyn FnMut()) -> Self {
+        let mut left = self.again();
         let all = departures.len();
-        let out = rest.ledger_mut().depart(self, departures, 0..all);
+        let mut out = 0;
+        for from in (0..all).step_by(DEPART_TOGETHER) {
+            out += left.ledger_mut().depart(self, departures, from..all.min(from + DEPART_TOGETHER));
+            rest();
+        }
         assert!(out == all, "nothing changes in a snapshot");
-        rest
+        left
     }
 }
 

@@ -134,6 +134,9 @@ pub struct Memory {
     pub merchants_bytes: u64,
 }
 
+/// Records of a digest between two rests.
+const REST_RECORDS: usize = 4_096;
+
 /// What a command did, inside.
 #[derive(Debug)]
 pub(crate) struct Done {
@@ -605,6 +608,11 @@ impl Ledger {
     /// version. It walks the whole state.
     #[must_use]
     pub fn digest(&self) -> u128 {
+        self.digest_resting(&mut || ())
+    }
+
+    /// As [`Ledger::digest`]; calls `rest` after every some thousand records, for whoever must not take a core for long.
+    pub(crate) fn digest_resting(&self, rest: &mut dyn FnMut()) -> u128 {
         let mut digest = Digest::default();
         digest.record(b"ledger", |record| {
             record.i64(self.date.0.into()).u64(self.contradictions).u64(self.order_count());
@@ -614,8 +622,11 @@ impl Ledger {
         for merchant in self.merchants.iter() {
             merchant.digest(&mut digest, self.date);
         }
-        for order in self.orders.iter() {
+        for (nth, order) in self.orders.iter().enumerate() {
             self.digest_order(&mut digest, order);
+            if nth % REST_RECORDS == 0 {
+                rest();
+            }
         }
         self.digest_refunds(&mut digest);
         self.digest_voids(&mut digest);
@@ -625,19 +636,25 @@ impl Ledger {
         self.digest_batches(&mut digest);
         self.promoters.digest(&mut digest);
         self.holidays.digest(&mut digest);
-        self.digest_journals(&mut digest);
+        self.digest_journals(&mut digest, rest);
         digest.add(self.cold.digest);
         digest.value()
     }
 
     /// What each merchant's list of entries is made of: a record for each group, by its number.
-    fn digest_journals(&self, digest: &mut Digest) {
+    fn digest_journals(&self, digest: &mut Digest, rest: &mut dyn FnMut()) {
         for merchant in self.merchants.iter() {
             digest.record(b"journal", |record| {
                 record.u64(merchant.id.0).u64(merchant.journal.entries());
             });
         }
+        let mut since = 0;
         self.each_block(|merchant, first, groups| {
+            since += groups.len();
+            if since >= REST_RECORDS {
+                since = 0;
+                rest();
+            }
             for (number, &booked) in (first..).zip(groups) {
                 self.digest_group(digest, merchant, number, booked);
             }

@@ -297,7 +297,7 @@ pub(crate) struct Merchant {
     terms: Box<MerchantTerms>,
     /// What was booked for it.
     pub(crate) journal: Journal,
-    /// Orders and refunds of it that are in the cold store: kept here, so that they go where the merchant goes.
+    /// Its orders and their refunds that are in the cold store.
     pub(crate) cold_orders: u64,
     pub(crate) cold_refunds: u64,
 }

@@ -74,10 +74,10 @@ impl Snapshot {
         self.0.date()
     }
 
-    /// As [`Ledger::digest`].
+    /// As [`Ledger::digest`]. It calls `rest` after every some thousand records, for whoever must not take a core for long.
     #[must_use]
-    pub fn digest(&self) -> u128 {
-        self.0.digest()
+    pub fn digest(&self, rest: &mut dyn FnMut()) -> u128 {
+        self.0.digest_resting(rest)
     }
 
     /// As [`Ledger::order_count`].

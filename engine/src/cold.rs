@@ -151,7 +151,12 @@ impl Drop for ColdStore {
 impl ColdStore {
     /// The store in a data folder; its file is made when something is put in.
     pub(crate) fn new(storage: Arc<dyn Storage>, data: &Path) -> Self {
-        Self { storage, path: data.join(FILE_NAME), state: Mutex::new(State::Nothing), found: AtomicU64::new(0) }
+        Self {
+            storage,
+            path: data.join(FILE_NAME),
+            state: Mutex::new(State::Nothing),
+            found: AtomicU64::new(0),
+        }
     }
 
     /// Orders and blocks of entries that were brought back so far.

@@ -545,7 +545,8 @@ fn open(config: &EngineConfig) -> Result<Opened, EngineError> {
         }
         match restore(file, config.shards) {
             Ok(ledgers) => {
-                // Only for a snapshot that is used: it takes the savepoints of later ones away.
+                // Only now: to go back to an older savepoint is to forget the newer ones, and a snapshot that is passed over
+                // may have none any more.
                 match config.planted {
                     Some(Planted::SavepointIgnored) if header.savepoint != 0 => cold.take_as_it_is(),
                     _ => cold.restore(header.savepoint)?,

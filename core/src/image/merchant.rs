@@ -15,8 +15,7 @@ use crate::{
 /// Counts of payments, groups and entries are below it, so that adding to them never overflows.
 pub(super) const COUNT_MAX: u64 = 1 << 62;
 
-/// Orders that one merchant has in the cold store, so that all merchants' can be added up.
-const COLD_MAX: u64 = 1 << 40;
+pub(super) const COLD_COUNTS: &str = "what is in the cold store";
 
 const STATE: u8 = 1 << 2;
 const CONTRADICTED: u8 = 1 << 5;
@@ -93,7 +92,7 @@ pub(super) fn read_merchant(reader: &mut Reader<'_, '_>) -> Read<Merchant> {
         dated += amount;
     }
     (merchant.cold_orders, merchant.cold_refunds) = (reader.int()?, reader.int()?);
-    must(merchant.cold_orders < COLD_MAX && merchant.cold_refunds < COLD_MAX, "what is in the cold store")?;
+    must(merchant.cold_orders < COUNT_MAX && merchant.cold_refunds < COUNT_MAX, COLD_COUNTS)?;
     match dated == i128::from(merchant.balances.of(MerchantAccount::Pending)) {
         true => Ok(merchant),
         false => Err(ImageError::Sums("a merchant's pending and its dates")),

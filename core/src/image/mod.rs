@@ -9,7 +9,7 @@
 //! image     = blocks, by rising kind; several of a kind where one would be too long, none where there is nothing
 //! block     = kind u8, items                                               no item stands in two blocks
 //!
-//!  1 head     = version u8, date, contradictions, digest of what is in the cold store 16 bytes     exactly one
+//!  1 head     = version u8, date, contradictions, digest of the cold store 16 bytes                 exactly one
 //!  2 channel  = the codec's channel, in the order of their ids
 //!  3 promoter = the codec's promoter
 //!  4 holidays = the codec's holidays                                       none, or exactly one

@@ -5,7 +5,9 @@
 //! by table, which costs no miss for each (`index.rs`).
 
 use super::chains::{Chains, Linked, Posting};
-use super::merchant::{read_journal, read_link, read_mark, read_merchant, read_movement};
+use super::merchant::{
+    COLD_COUNTS, COUNT_MAX, read_journal, read_link, read_mark, read_merchant, read_movement,
+};
 use super::order::read_body;
 use super::shared::{Shared, Totals, read_owner, read_stripe, totals_of};
 use super::{
@@ -250,13 +252,13 @@ impl Restore {
         if !ledger.merchants.has_room() {
             return Err(ImageError::Full);
         }
+        ledger.cold.orders += merchant.cold_orders;
+        ledger.cold.refunds += merchant.cold_refunds;
+        must(ledger.cold.orders < COUNT_MAX && ledger.cold.refunds < COUNT_MAX, COLD_COUNTS)?;
         merchant.stripe = ledger.books.stripe(currency);
         let stripe = &mut ledger.books.stripes[merchant.stripe as usize];
         stripe.merchants.iter_mut().zip(totals).for_each(|(sum, amount)| *sum += amount);
         stripe.fee_receivable += merchant.balances.fee_receivable;
-        let cold = &mut ledger.cold;
-        (cold.orders, cold.refunds) =
-            (cold.orders + merchant.cold_orders, cold.refunds + merchant.cold_refunds);
         let at = ledger.merchants.push(merchant);
         ledger.merchant_index.insert(ledger.hash.merchant(id), at);
         source.merchants.push(at);

@@ -14,7 +14,7 @@ pub fn image(ledger: &mut Ledger) -> Vec<Vec<u8>> {
 pub fn image_beside_store(ledger: &mut Ledger) -> Vec<Vec<u8>> {
     let (mut blocks, mut was) = (Vec::new(), ledger.snapshot());
     let gone = was.departures(Date(ledger.date().0 - 4), Timestamp::default());
-    write_image(&was.without(&gone), &mut |block| blocks.push(block));
+    write_image(&was.without(&gone, &mut || ()), &mut |block| blocks.push(block));
     blocks
 }
 

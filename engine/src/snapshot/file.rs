@@ -66,9 +66,9 @@ const FORMAT_VERSION: u32 = 1;
 const BLOCK_BYTES_MAX: usize = 64 << 20;
 /// The most currencies: three letters make no more.
 const CURRENCIES_MAX: usize = 26 * 26 * 26;
-/// Bytes written at once, and after how many a sync: a large one at the end would make the log wait.
+/// Bytes written at once, and after how many a sync: the log's own syncs wait behind a larger one.
 const WRITE_BYTES: usize = 1 << 20;
-const SYNC_BYTES: u64 = 8 << 20;
+const SYNC_BYTES: u64 = 1 << 20;
 
 /// What a snapshot file says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -220,14 +220,15 @@ fn part_seed(header_crc: u32, shard: usize) -> u32 {
     crc32c::crc32c_append(header_crc, &(shard as u64).to_le_bytes())
 }
 
-/// Writes a snapshot into a new file and syncs it. The file is whole when this comes back, under the name given. It is not
-/// `synced` only where a mistake is planted.
+/// Writes a snapshot into a new file and syncs it; calls `rest` between two pieces of the work. The file is whole when this
+/// comes back, under the name given. It is not `synced` only where a mistake is planted.
 pub(crate) fn write(
     storage: &dyn Storage,
     path: &Path,
     header: &Header,
     images: &[Snapshot],
     synced: bool,
+    rest: &mut dyn FnMut(),
 ) -> Result<Vec<Part>, SnapshotError> {
     assert!(usize::from(header.shards) == images.len());
     let file = storage.open(path, Access::Create).map_err(io_error("making", path))?;
@@ -244,8 +245,9 @@ pub(crate) fn write(
             out.put(&length.to_le_bytes());
             out.put(&crc.to_le_bytes());
             out.put(&block);
+            rest();
         });
-        let (length, orders, digest) = (out.at - offset, image.order_count(), image.digest());
+        let (length, orders, digest) = (out.at - offset, image.order_count(), image.digest(rest));
         parts.push(Part { offset, length, crc, orders, digest });
     }
     out.table(&parts, &turnovers(images));
@@ -412,10 +414,15 @@ impl SnapshotFile {
         self.file.read_exact_at(bytes, at).map_err(io_error("reading", &self.path))
     }
 
-    /// Reads all of it, from the disk as far as advice goes, and checks every byte.
-    pub(crate) fn verify(&self) -> Result<(), SnapshotError> {
+    /// Reads all of it, block by block with a `rest` between, from the disk as far as advice goes, and checks every byte.
+    pub(crate) fn verify(&self, rest: &mut dyn FnMut()) -> Result<(), SnapshotError> {
         self.file.forget_cached();
-        (0..self.header.shards).try_for_each(|shard| self.read_part(shard, |_| Ok(())))
+        (0..self.header.shards).try_for_each(|shard| {
+            self.read_part(shard, |_| {
+                rest();
+                Ok(())
+            })
+        })
     }
 
     /// Its length in bytes.

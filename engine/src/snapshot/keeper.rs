@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
 use suanpan_core::{Date, Departures, Rejection, Reply, Snapshot, Timestamp};
 use suanpan_wal::host::{self, JoinHandle};
 use suanpan_wal::{LogHandle, LogReader, Lsn, OpenError, Storage};
@@ -29,7 +30,11 @@ const DEPART_ORDERS: usize = 256;
 const COLD_ORDERS: usize = 16_384;
 
 /// How much later than shards a snapshot is written and read: shards come first.
-const NICENESS: i32 = 15;
+const NICENESS: i32 = 5;
+
+/// How much longer than it works the writing of a snapshot rests while there is anything else to do, and at most at a time.
+const REST: u32 = 2;
+const REST_MAX: Duration = Duration::from_millis(50);
 
 /// After a snapshot that could not be taken, none is tried for so long, unless it is asked for.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -136,7 +141,12 @@ impl Keeper {
         let rest = if departed == 0 {
             images.iter_mut().map(Snapshot::again).collect()
         } else {
-            images.iter_mut().zip(&departures).map(|(image, gone)| image.without(gone)).collect::<Vec<_>>()
+            let mut rest = self.rest();
+            images
+                .iter_mut()
+                .zip(&departures)
+                .map(|(image, gone)| image.without(gone, &mut rest))
+                .collect::<Vec<_>>()
         };
         let keep: Vec<u64> = kept.iter().map(|kept| kept.savepoint).collect();
         let savepoint = self.cold.savepoint(&keep)?;
@@ -200,13 +210,14 @@ impl Keeper {
         if !any || free < self.plan.reserve_bytes.saturating_mul(2) {
             return Ok(images.iter().map(|_| Departures::default()).collect());
         }
-        let write = self.cold.write()?;
+        let (write, mut rest) = (self.cold.write()?, self.rest());
         for (image, gone) in images.iter().zip(&departures) {
             for from in (0..gone.len()).step_by(COLD_ORDERS) {
                 let (mut blocks, mut orders) = (Vec::new(), Vec::new());
                 let range = from..gone.len().min(from + COLD_ORDERS);
                 image.write_departures(gone, range, |block| blocks.push(block), |order| orders.push(order));
                 write.put(&mut orders, &blocks)?;
+                rest();
             }
         }
         write.commit()?;
@@ -236,7 +247,8 @@ impl Keeper {
         };
         let temporary = folder::path_temporary(&dir, end);
         let synced = self.plan.planted != Some(Planted::NamedUnsynced);
-        let parts = file::write(&*self.storage, &temporary, &header, images, synced).inspect_err(|_| {
+        let written = file::write(&*self.storage, &temporary, &header, images, synced, &mut self.rest());
+        let parts = written.inspect_err(|_| {
             // Best effort: it is removed with the next snapshot.
             let _ = self.storage.remove(&temporary);
         })?;
@@ -249,10 +261,25 @@ impl Keeper {
     /// Reads a snapshot back whole; one that cannot be is removed.
     fn verify(&self, end: Lsn) -> Result<SnapshotFile, TakeError> {
         let path = folder::path(&folder::folder(&self.data), end);
-        let read = SnapshotFile::open(&*self.storage, &path).and_then(|file| file.verify().map(|()| file));
+        let read = SnapshotFile::open(&*self.storage, &path)
+            .and_then(|file| file.verify(&mut self.rest()).map(|()| file));
         Ok(read.inspect_err(|_| {
             let _ = self.storage.remove(&path);
         })?)
+    }
+
+    /// To be called between two pieces of work: while shards have requests to answer it sleeps for [`REST`] times as long as
+    /// the piece took. Low priority alone is not enough: caches, memory and the disk know none.
+    fn rest(&self) -> impl FnMut() {
+        let ports = self.proposals.ports.clone();
+        let mut since = worked();
+        move || {
+            let piece = worked().saturating_sub(since);
+            if ports.outstanding() > 0 {
+                host::park_timeout((piece * REST).min(REST_MAX));
+            }
+            since = worked();
+        }
     }
 
     /// Has the shards take out what is in the cold store now, piece by piece.
@@ -285,6 +312,16 @@ impl Keeper {
         let by_size = self.plan.log_bytes.is_some_and(|bytes| grown >= bytes);
         by_size || (anything && self.plan.every.is_some_and(|every| host::now() - last >= every))
     }
+}
+
+/// How long this thread has worked: what it waited for a core is no work. A simulation has no such time.
+fn worked() -> Duration {
+    if host::is_simulated() {
+        return Duration::ZERO;
+    }
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let (s, ns) = (u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0));
+    Duration::new(s, ns)
 }
 
 /// Lets the shards come first; where the system does not allow it, it is a thread like others.

@@ -78,7 +78,7 @@ pub fn verify_snapshots(data: &Path) -> Result<Vec<SnapshotReport>, SnapshotErro
 
 fn check(file: &SnapshotFile, data: &Path) -> Result<(), String> {
     let words = |error: &dyn std::error::Error| error.to_string();
-    file.verify().map_err(|error| words(&error))?;
+    file.verify(&mut || ()).map_err(|error| words(&error))?;
     restore(file, file.header.shards).map_err(|error| words(&error))?;
     let storage: Arc<dyn Storage> = Arc::new(Files);
     let log =
