@@ -61,6 +61,9 @@ impl LogReader {
             // A record may lie across a position that is none: it is to be read whole, to see that.
             reader.step(Lsn::new(to), to + RECORD_SIZE_MAX)?;
         }
+        // What lies behind was perhaps not written yet, and is to be read when it is durable.
+        let known = usize::try_from(to.saturating_sub(reader.from)).unwrap_or(usize::MAX);
+        reader.bytes.truncate(known);
         match reader.walker.next == to {
             true => Ok(reader),
             false => Err(OpenError::Position { lsn }),
@@ -277,6 +280,27 @@ mod tests {
             }
             assert!(Recovery::open(config).unwrap().report().segments > 3);
         }
+    }
+
+    /// A reader that begins where the log ends reads what comes after, not what stood there before.
+    #[test]
+    fn what_comes_behind_a_position_is_read_when_it_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("log");
+        let config = LogConfig { segment_size: SEGMENT_SIZE_MIN, ..LogConfig::new(&dir) };
+        let (log, mut writers) = Recovery::open(config).unwrap().start(Hooks::none()).unwrap();
+        let mut append = |payload: &[u8]| {
+            let permit = writers[0].admit().unwrap();
+            let end = writers[0].append(permit, payload);
+            while log.durable() < end {
+                std::thread::yield_now();
+            }
+            end
+        };
+        let end = append(b"one");
+        let mut reader = LogReader::open_at(Arc::new(Files), &dir, end).unwrap();
+        let end = append(b"two");
+        assert_eq!(reader.read(end).unwrap().unwrap().payload, b"two");
     }
 
     #[test]
