@@ -65,6 +65,8 @@ pub(crate) struct Cold {
     pub(crate) tags: Tags,
     pub(crate) orders: u64,
     pub(crate) refunds: u64,
+    /// Whether any merchant's entries are there. The digest does not say: with another number of shards it may be elsewhere.
+    pub(crate) entries: bool,
     /// The sum of the digests of all that is there.
     pub(crate) digest: u128,
     /// Of the request in hand: what was looked for and is not there, and blocks of entries that were.
@@ -118,7 +120,15 @@ pub struct ColdBlock {
 
 impl Cold {
     pub(crate) fn new() -> Self {
-        Self { tags: Tags::new(), orders: 0, refunds: 0, digest: 0, absent: Vec::new(), blocks: Vec::new() }
+        Self {
+            tags: Tags::new(),
+            orders: 0,
+            refunds: 0,
+            entries: false,
+            digest: 0,
+            absent: Vec::new(),
+            blocks: Vec::new(),
+        }
     }
 
     /// The blocks at hand that go on from the entry `seq`, and the last entry of the last of them.
@@ -169,7 +179,7 @@ impl Ledger {
     #[inline]
     #[must_use]
     pub fn has_cold(&self) -> bool {
-        !self.cold.tags.is_empty() || self.cold.digest != 0
+        !self.cold.tags.is_empty() || self.cold.entries
     }
 
     /// What has to be looked up before a command is carried out, whose key [`Ledger::touch`] gave; `None` when it can be.
@@ -378,6 +388,7 @@ impl Ledger {
             journal.cold.map(|mark| mark.groups) == then.cold.map(|mark| mark.groups),
             "one departure at a time"
         );
+        self.cold.entries |= count > 0;
         for _ in 0..count {
             let journal = &self.merchants[merchant_at].journal;
             let Some((groups, first, _)) = self.block_of(journal, 0) else { unreachable!("it was there") };

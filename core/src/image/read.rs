@@ -319,6 +319,7 @@ impl Restore {
         if kind == JOURNAL {
             let journal = read_journal(last, reader)?;
             if merchant_at != NOWHERE {
+                self.ledger.cold.entries |= journal.cold.is_some();
                 let known = &mut self.ledger.merchants[merchant_at].journal;
                 must(known.groups == 0, "a second journal")?;
                 *known = journal;
