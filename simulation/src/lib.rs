@@ -51,10 +51,10 @@ pub const PLANTED: [(&str, Planted); 11] = [
     ("gate-opens-early", Planted::GateOpensEarly),
     ("wake-up-lost", Planted::WakeUpLost),
     ("record-skipped", Planted::RecordSkipped),
+    ("named-unsynced", Planted::NamedUnsynced),
     ("savepoint-ignored", Planted::SavepointIgnored),
     ("depart-unseen", Planted::DepartUnseen),
     ("released-early", Planted::ReleasedEarly),
-    ("named-unsynced", Planted::NamedUnsynced),
     ("tail-not-zeroed", Planted::Log(suanpan_wal::Planted::TailNotZeroed)),
     ("epoch-ignored", Planted::Log(suanpan_wal::Planted::EpochIgnored)),
 ];
