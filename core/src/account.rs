@@ -358,6 +358,20 @@ impl Books {
 }
 
 impl Stripe {
+    /// The shared accounts that were ever used.
+    pub(crate) fn shared(&self) -> impl Iterator<Item = (Account, i128)> {
+        let alone = [
+            (Account::Operator, self.operator),
+            (Account::Suspense, self.suspense),
+            (Account::InTransit, self.in_transit),
+            (Account::Bank, self.bank),
+        ];
+        let channels = (0..).map(ChannelId).map(Account::Channel).zip(self.channels.iter().copied());
+        let platforms = self.platforms.balances.iter().map(|of| (Account::Platform(of.owner), of.balance));
+        let accrued = self.accrued.balances.iter().map(|of| (Account::Accrued(of.owner), of.balance));
+        alone.into_iter().chain(channels).chain(platforms).chain(accrued)
+    }
+
     #[inline]
     fn add(&mut self, account: Account, amount: i128) {
         match account {

@@ -29,10 +29,10 @@ mod codec;
 mod cold;
 mod command;
 mod date;
+mod day;
 mod digest;
 mod entry;
 mod event;
-
 mod image;
 mod index;
 mod journal;
@@ -71,6 +71,7 @@ pub use command::{
     Settle, Settlement, Split, SplitReturn, SweepItem, TopUp, Transfer, Unfreeze, Void, VoidResult,
 };
 pub use date::{Date, Timestamp};
+pub use day::{BackKind, BackRow, OrderRow, Touched};
 pub use entry::{Entry, EntrySink, Subject, Voucher};
 pub use event::{Event, EventKind};
 pub use image::{ImageError, Kin, OrderImage, Restore, read_order, write_image};
