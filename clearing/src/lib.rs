@@ -9,3 +9,4 @@
 
 pub mod bill;
 pub mod money;
+pub mod store;
