@@ -8,5 +8,8 @@
 //! exported.
 
 pub mod bill;
+pub mod manifest;
 pub mod money;
+pub mod parquet_file;
 pub mod store;
+pub mod table;
