@@ -8,6 +8,7 @@
 //! exported.
 
 pub mod bill;
+pub mod export;
 pub mod manifest;
 pub mod money;
 pub mod parquet_file;

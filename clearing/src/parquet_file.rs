@@ -147,20 +147,21 @@ impl ParquetFile {
     ///
     /// # Errors
     /// When the system refuses: the file is good for nothing then.
-    pub fn write(&mut self, rows: &Rows) -> Result<(), ParquetFileError> {
+    pub fn write(&mut self, rows: Rows) -> Result<(), ParquetFileError> {
         assert!(rows.table() == self.table, "rows of another table");
         if rows.is_empty() {
             return Ok(());
         }
         let unsound = unsound(&self.path);
         let mut group = self.writer.next_row_group().map_err(&unsound)?;
-        for (values, present) in rows.columns.iter().zip(&rows.present) {
+        let len = rows.len() as u64;
+        for (values, present) in rows.columns.into_iter().zip(&rows.present) {
             let column = group.next_column().map_err(&unsound)?;
             let Some(column) = column else { unreachable!("as many columns as the table has") };
             write_column(column, values, present).map_err(&unsound)?;
         }
         group.close().map_err(&unsound)?;
-        self.rows += rows.len() as u64;
+        self.rows += len;
         Ok(())
     }
 
@@ -201,22 +202,22 @@ fn unsound(path: &Path) -> impl Fn(ParquetError) -> ParquetFileError {
 
 fn write_column(
     mut column: SerializedColumnWriter<'_>,
-    values: &Values,
+    values: Values,
     present: &[i16],
 ) -> Result<(), ParquetError> {
     let levels = (!present.is_empty()).then_some(present);
     match (column.untyped(), values) {
         (ColumnWriter::ByteArrayColumnWriter(writer), Values::Text { text, ends }) => {
-            writer.write_batch(&slices(text, ends), levels, None)?;
+            writer.write_batch(&slices(text, &ends), levels, None)?;
         }
         (ColumnWriter::Int64ColumnWriter(writer), Values::Long(values)) => {
-            writer.write_batch(values, levels, None)?;
+            writer.write_batch(&values, levels, None)?;
         }
         (ColumnWriter::Int32ColumnWriter(writer), Values::Int(values)) => {
-            writer.write_batch(values, levels, None)?;
+            writer.write_batch(&values, levels, None)?;
         }
         (ColumnWriter::BoolColumnWriter(writer), Values::Flag(values)) => {
-            writer.write_batch(values, levels, None)?;
+            writer.write_batch(&values, levels, None)?;
         }
         _ => unreachable!("the schema is made of the same kinds as the rows"),
     }
@@ -471,9 +472,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("orders.parquet");
         let mut file = ParquetFile::create(Table::Orders, &path).unwrap();
-        file.write(&some_rows(0, 1_000)).unwrap();
-        file.write(&some_rows(1_000, 0)).unwrap();
-        file.write(&some_rows(1_000, 501)).unwrap();
+        file.write(some_rows(0, 1_000)).unwrap();
+        file.write(some_rows(1_000, 0)).unwrap();
+        file.write(some_rows(1_000, 501)).unwrap();
         let written = file.finish().unwrap();
         assert_eq!(written.rows, 1_501);
         assert_eq!(hash_of(&path).unwrap(), (written.sha256.clone(), written.bytes));
@@ -513,7 +514,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("orders.parquet");
         let mut file = ParquetFile::create(Table::Orders, &path).unwrap();
-        file.write(&some_rows(0, 10)).unwrap();
+        file.write(some_rows(0, 10)).unwrap();
         file.finish().unwrap();
         let whole = std::fs::read(&path).unwrap();
         for len in [0, 3, whole.len() / 2, whole.len() - 1] {

@@ -472,8 +472,8 @@ impl Push<'_> {
 }
 
 /// Text of a column as the Parquet library takes it: slices of one buffer.
-pub(crate) fn slices(text: &[u8], ends: &[u32]) -> Vec<parquet::data_type::ByteArray> {
-    let all = Bytes::copy_from_slice(text);
+pub(crate) fn slices(text: Vec<u8>, ends: &[u32]) -> Vec<parquet::data_type::ByteArray> {
+    let all = Bytes::from(text);
     let mut from = 0;
     let slice = |&end: &u32| {
         let to = end as usize;
