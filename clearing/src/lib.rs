@@ -12,5 +12,6 @@ pub mod export;
 pub mod manifest;
 pub mod money;
 pub mod parquet_file;
+pub mod rehearsal;
 pub mod store;
 pub mod table;
