@@ -328,8 +328,7 @@ fn a_checkpoint_and_the_tail_are_the_whole() {
         assert_eq!(tail[..], all[shown.places.len()..], "from {lsn}");
         assert_eq!(resumed.ledger().digest(), digest, "from {lsn}");
         taken += 1;
-        let files = std::fs::read_dir(&folder).unwrap().count();
-        assert!(files <= 2, "{files} files");
+        assert!(checkpoint_files(&folder).len() <= 2);
         if follower.follow(&mut shown, 1).unwrap() == Step::Nothing {
             break;
         }
@@ -349,6 +348,79 @@ fn checkpoint_files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<_> = paths.filter(|path| path.extension().unwrap() == "snapshot").collect();
     files.sort();
     files
+}
+
+/// Orders leave the follower's memory with its checkpoints, come back when they are refunded long after, and nothing that is
+/// said is another by it; also where a checkpoint is lost after what went out with it had come back and gone again.
+#[test]
+fn orders_that_left_come_back_when_they_are_wanted() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let engine = start(&data, 2);
+    open_shop(&engine, MERCHANTS);
+    for day in 0..8 {
+        trade(&engine, u64::try_from(day).unwrap() * 1_000);
+        if day >= 3 {
+            // Of three days before, long settled: some that were refunded then, and some that were not.
+            let from = u64::try_from(day - 3).unwrap() * 1_000;
+            let late = (1..=MERCHANTS).flat_map(|id| refund(id, from + (id + 3) % 20));
+            assert!(ask_all(&engine, late).iter().all(|reply| matches!(reply, Reply::Done(_))));
+            let again = Refund {
+                merchant: MerchantId(2),
+                refund_no: number(900_000 + day),
+                order_no: number(from + 2),
+                amount: 7,
+                details: None,
+            };
+            assert!(matches!(
+                ask_all(&engine, [Request::Command(Command::Refund(again))].into_iter())[..],
+                [Reply::Done(_)]
+            ));
+        }
+        cut(&engine, Date(TODAY.0 + 4 * day + 4));
+        let settlement = Settlement { batch_no: number(format!("S{day}")), merchant: None };
+        assert!(matches!(engine.run(Run::Settlement(settlement)), Reply::Settlement { .. }));
+    }
+    engine.stop().unwrap();
+    drop(engine);
+    let all = whole(&data);
+    let mut plain = Follower::beside(&data).unwrap();
+    assert_eq!(read_all(&mut plain), all);
+    let digest = plain.ledger().digest();
+
+    let folder = home.path().join("checkpoints");
+    let mut follower = Follower::resume(&data, &folder).unwrap();
+    follower.set_hot_days(2);
+    let (mut shown, mut step, mut cuts) = (Shown::default(), Step::Applied(0), 0);
+    while step != Step::Nothing {
+        let cut = matches!(step, Step::DayCut { .. });
+        step = follower.follow(&mut shown, 5).unwrap();
+        if !cut {
+            continue;
+        }
+        cuts += 1;
+        follower.checkpoint().unwrap();
+        let lost = home.path().join(format!("lost-{cuts}"));
+        for without_newest in [false, true] {
+            let _ = std::fs::remove_dir_all(&lost);
+            copy(&folder, &lost);
+            if without_newest {
+                std::fs::remove_file(checkpoint_files(&lost).pop().unwrap()).unwrap();
+            }
+            let mut resumed = Follower::resume(&data, &lost).unwrap();
+            let tail = read_all(&mut resumed);
+            assert!(all.ends_with(&tail), "after {cuts} cuts");
+            assert_eq!(tail.len() > all.len() - shown.places.len(), without_newest);
+            assert_eq!(resumed.ledger().digest(), digest);
+        }
+        let ledger = follower.ledger();
+        let (there, here) = (ledger.order_count(), ledger.orders_in_memory());
+        assert!(cuts < 3 || here * 2 < there, "{here} of {there} orders are in memory");
+    }
+    assert_eq!((cuts, shown.places.len()), (8, all.len()));
+    assert_eq!(follower.ledger().digest(), digest);
+    assert!(follower.ledger().orders_in_memory() < plain.ledger().orders_in_memory() / 2);
 }
 
 /// Another log's checkpoint, one of another history of this log, and a damaged one are passed over.

@@ -3,6 +3,7 @@
 use suanpan_core::{Command, Date, Key, Ledger, SetDate, Timestamp};
 use suanpan_wal::{Lsn, RecordRef, STREAM_ALL};
 
+use crate::cold::{ColdStore, bring_back};
 use crate::error::EngineError;
 use crate::follow::visit::{Place, Step, Visitor};
 use crate::group::GroupReader;
@@ -17,6 +18,8 @@ pub(crate) struct Books {
     pub(crate) ledger: Ledger,
     /// When what was applied last was decided.
     pub(crate) now: Timestamp,
+    /// Where orders that are done with are, if they leave memory.
+    pub(crate) cold: Option<ColdStore>,
     /// The commands in hand.
     commands: Vec<Command>,
 }
@@ -66,7 +69,7 @@ pub(crate) fn cut_in(record: &RecordRef<'_>) -> Result<Option<Cut>, EngineError>
 
 impl Books {
     pub(crate) fn new(ledger: Ledger, now: Timestamp) -> Self {
-        Self { ledger, now, commands: Vec::with_capacity(AHEAD) }
+        Self { ledger, now, cold: None, commands: Vec::with_capacity(AHEAD) }
     }
 
     /// Applies a record.
@@ -127,6 +130,12 @@ impl Books {
         command: &Command,
         visitor: &mut V,
     ) -> Result<(), EngineError> {
+        let key = place.key;
+        if let Some(cold) = &self.cold
+            && self.ledger.wanted(command, key).is_some()
+        {
+            bring_back(&mut self.ledger, cold, |ledger| ledger.wanted(command, key))?;
+        }
         visitor.before(place, command, &self.ledger);
         let applied = self.ledger.apply_keyed(command, place.key, place.now, visitor);
         if !applied.changed && command.merchant().is_some() {
@@ -134,6 +143,7 @@ impl Books {
             return Err(EngineError::Diverged { lsn: place.lsn, what });
         }
         visitor.after(place, command, &self.ledger);
+        self.ledger.end_request();
         Ok(())
     }
 
