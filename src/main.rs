@@ -4,6 +4,7 @@
 //! ([`spawned`]), and lines of output ([`output`]).
 
 mod demo;
+mod export;
 mod load;
 mod log;
 mod output;
@@ -35,6 +36,8 @@ enum Command {
     Serve(serve::Serve),
     /// Put a server under load, measure it, and check every answer and every balance.
     Load(load::Load),
+    /// Put the days of a server's log into the cold store, or check one that is there.
+    Export(export::Export),
     /// Look at the log in a data folder without starting it.
     Log(log::Log),
     /// Take a snapshot now, or check those that are there.
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Command::Demo(demo) => demo.run().map_err(|error| error.to_string()),
         Command::Serve(serve) => serve.run().map_err(|error| error.to_string()),
         Command::Load(load) => load.run().map_err(|error| error.to_string()),
+        Command::Export(export) => export.run().map_err(|error| error.to_string()),
         // What it finds is told by its exit code, too.
         Command::Log(log) => return log.run(),
         Command::Snapshot(snapshot) => snapshot.run().map_err(|error| error.to_string()),

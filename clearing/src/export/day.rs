@@ -431,6 +431,15 @@ impl OpenDay {
         Ok((manifest, is_new))
     }
 
+    /// Gives up a day that is not sound.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub fn abandon(self) -> Result<(), DayError> {
+        self.encoder.finish()?;
+        Ok(())
+    }
+
     fn write_orders(&mut self, cut: Cut, ledger: &Ledger) {
         let marks = std::mem::take(&mut self.orders);
         let mut chunks = Chunks::new(Table::Orders, self.shards);
