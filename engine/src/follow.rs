@@ -11,10 +11,11 @@
 //!
 //! What it says comes out in one of two ways: [`Follower::read`] gives it command by command; [`Follower::follow`] shows it
 //! to a [`Visitor`] while it happens, which costs no memory for a command, and stops where an accounting date ends. One that
-//! follows for long keeps checkpoints of itself (`checkpoint.rs`).
+//! follows for long keeps checkpoints of itself (`checkpoint.rs`), and has the server keep the log from there on (`hold.rs`).
 
 mod books;
 mod checkpoint;
+pub(crate) mod hold;
 mod visit;
 
 use std::collections::VecDeque;
@@ -35,6 +36,7 @@ use books::{Books, Cut, cut_in};
 use checkpoint::Checkpoints;
 
 pub use checkpoint::CheckpointError;
+pub use hold::{HoldError, LogHolder};
 pub use visit::{Place, Step, Visitor};
 
 /// How often a follower beside a server tries to begin, when what it begins with is released under its hands.
