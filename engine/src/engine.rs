@@ -299,7 +299,7 @@ impl Engine {
     /// # Errors
     /// When the log's files cannot be read.
     pub fn follow(&self) -> Result<Follower, EngineError> {
-        Follower::of_running(self.storage.clone(), &self.dir, self.handle.clone())
+        Follower::of_running(&self.storage, &self.dir, &self.handle)
     }
 
     /// The clock that stamps what is decided.

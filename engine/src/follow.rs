@@ -143,24 +143,31 @@ impl Follower {
     /// # Errors
     /// When the log's files or the snapshot that it begins with cannot be read.
     pub fn beside(data: &Path) -> Result<Self, EngineError> {
-        let storage: Arc<dyn Storage> = Arc::new(Files);
-        for _ in 1..BEGIN_TRIES {
-            match Self::begin(storage.clone(), data, End::Beside(Lsn::ZERO)) {
-                // The server has taken a newer snapshot meanwhile.
-                Err(error) if was_released(&error) => {}
-                begun => return begun,
-            }
-        }
-        Self::begin(storage, data, End::Beside(Lsn::ZERO))
+        Self::try_to_begin(&(Arc::new(Files) as Arc<dyn Storage>), data, || End::Beside(Lsn::ZERO))
     }
 
     /// Follows the log of an engine that runs.
     pub(crate) fn of_running(
-        storage: Arc<dyn Storage>,
+        storage: &Arc<dyn Storage>,
         dir: &Path,
-        log: LogHandle,
+        log: &LogHandle,
     ) -> Result<Self, EngineError> {
-        Self::begin(storage, dir, End::Running(log))
+        Self::try_to_begin(storage, dir, || End::Running(log.clone()))
+    }
+
+    /// Begins while a server may take snapshots and release what it would begin with.
+    fn try_to_begin(
+        storage: &Arc<dyn Storage>,
+        dir: &Path,
+        end: impl Fn() -> End,
+    ) -> Result<Self, EngineError> {
+        for _ in 1..BEGIN_TRIES {
+            match Self::begin(storage.clone(), dir, end()) {
+                Err(error) if was_released(&error) => {}
+                begun => return begun,
+            }
+        }
+        Self::begin(storage.clone(), dir, end())
     }
 
     /// Begins with the log, or where that was released, with the oldest snapshot that is kept.
