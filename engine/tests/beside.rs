@@ -16,11 +16,14 @@ use common::{
     TODAY, ask_all, config, line, number, open_shop, payment, split_order, start, top_up, transfer,
 };
 use suanpan_core::{
-    Command, Date, Entry, EntrySink, Ledger, MerchantId, Refund, RefundResult, RefundResultState, Reply,
-    Request, Run, SetDate, Settlement, Voucher,
+    ChannelTerms, Command, Date, Entry, EntrySink, Ledger, MerchantId, Preset, Refund, RefundResult,
+    RefundResultState, Reply, Request, Run, SetDate, Settlement, Voucher, Zone, ZoneStep,
 };
-use suanpan_engine::{CheckpointError, Engine, EngineConfig, Followed, Follower, Lsn, Place, Step, Visitor};
-use suanpan_wal::{LogConfig, LogReader, Recovery};
+use suanpan_engine::{
+    CheckpointError, Engine, EngineConfig, EngineError, Followed, Follower, HoldError, Lsn, Place, Step,
+    Visitor,
+};
+use suanpan_wal::{LogConfig, LogReader, OpenError, Recovery};
 
 const FOLDER: &str = "SUANPAN_BESIDE_FOLDER";
 const ROUND: &str = "SUANPAN_BESIDE_ROUND";
@@ -421,6 +424,109 @@ fn orders_that_left_come_back_when_they_are_wanted() {
     assert_eq!((cuts, shown.places.len()), (8, all.len()));
     assert_eq!(follower.ledger().digest(), digest);
     assert!(follower.ledger().orders_in_memory() < plain.ledger().orders_in_memory() / 2);
+}
+
+fn lowest_segment(data: &Path) -> u64 {
+    let names = std::fs::read_dir(data.join("log")).unwrap().map(|entry| entry.unwrap().path());
+    let number = |path: PathBuf| path.file_name()?.to_str()?.strip_suffix(".log")?.parse().ok();
+    names.filter_map(number).min().unwrap()
+}
+
+/// Waits until segments below that number are gone.
+fn wait_for_segment(data: &Path, number: u64) {
+    let begun = Instant::now();
+    while lowest_segment(data) < number {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{} of {number}", lowest_segment(data));
+        thread::yield_now();
+    }
+}
+
+/// A command that takes some ten thousand bytes of the log.
+fn wide_channel(number: i32) -> Command {
+    let step = |step: i32| ZoneStep { from_s: i64::from(step) << 40, offset_s: number };
+    let zone = Zone { name: "X".to_owned(), steps: (0..1_000).map(step).collect() };
+    Command::PutChannel(Box::new(ChannelTerms::preset("alipay", Preset::Alipay, zone)))
+}
+
+/// The log is kept for a follower that holds it, and goes when that has moved on; one that cannot be read keeps all of it.
+#[test]
+fn a_held_log_is_kept_until_the_follower_moved() {
+    let home = tempfile::tempdir().unwrap();
+    let (data, folder) = (home.path().join("data"), home.path().join("checkpoints"));
+    std::fs::create_dir(&data).unwrap();
+    let config = EngineConfig {
+        segment_bytes: 1 << 20,
+        reserve_bytes: 0,
+        snapshot_log_bytes: None,
+        snapshot_every: None,
+        held_log_bytes: 2 << 20,
+        ..config(&data, 1)
+    };
+    let engine = Engine::start(&config, |reason| panic!("{reason}")).unwrap();
+    open_shop(&engine, MERCHANTS);
+    let mut round = 0;
+    // Some segments of the log, and a snapshot behind them.
+    let mut work = || {
+        let begun = engine.durable().get();
+        while engine.durable().get() < begun + (3 << 20) {
+            assert!(matches!(engine.command_all(wide_channel(round)), Reply::Done(_)));
+            round += 1;
+        }
+        engine.snapshot().unwrap().lsn.get() >> 20
+    };
+    let mut follower = Follower::resume(&data, &folder).unwrap();
+    follower.hold("export").unwrap();
+    (0..3).for_each(|_| _ = work());
+    let holders = engine.log_holders().unwrap();
+    assert_eq!((holders.len(), holders[0].name.as_str()), (1, "export"));
+    assert!(holders[0].bytes > 9 << 20 && engine.held_log().unwrap().contains("export"), "{holders:?}");
+    // To the log's end, with two checkpoints there: the older is from where on the log is held.
+    let moved = |follower: &mut Follower| {
+        let to_the_end = |follower: &mut Follower| {
+            let all = engine.durable().get() - 64;
+            while follower.follow(&mut (), usize::MAX).unwrap() != Step::Nothing
+                || follower.position().get() < all
+            {}
+            follower.checkpoint().unwrap()
+        };
+        let older = to_the_end(follower);
+        let more = [top_up(1, older.get(), 5)];
+        assert!(matches!(ask_all(&engine, more.into_iter())[..], [Reply::Done(_)]));
+        assert!(to_the_end(follower) > older);
+        older.get() >> 20
+    };
+    let at = moved(&mut follower);
+    assert_eq!(lowest_segment(&data), 0);
+    let older = work();
+    work();
+    assert!(at < older);
+    wait_for_segment(&data, at - 1);
+    assert!(lowest_segment(&data) <= at, "it is still held from there on");
+    // A second one begins where the log begins now, which is a snapshot's place.
+    let second = data.join("follower-second.lsn");
+    std::fs::write(&second, "spoilt").unwrap();
+    let at = moved(&mut follower);
+    let lowest = lowest_segment(&data);
+    (0..3).for_each(|_| _ = work());
+    let holders = engine.log_holders().unwrap();
+    assert!(holders[0].unreadable.is_some() && engine.held_log().unwrap().contains("second"));
+    assert_eq!(lowest_segment(&data), lowest);
+    std::fs::remove_file(second).unwrap();
+    work();
+    wait_for_segment(&data, at - 1);
+    // Whoever does not hold it is told when it is gone.
+    let mut slow = Follower::resume(&data, &folder).unwrap();
+    std::fs::remove_file(data.join("follower-export.lsn")).unwrap();
+    let gone = work();
+    work();
+    wait_for_segment(&data, gone - 1);
+    assert_eq!((engine.held_log(), engine.log_holders().unwrap()), (None, vec![]));
+    let released = slow.follow(&mut (), usize::MAX);
+    assert!(matches!(released, Err(EngineError::Open(OpenError::Released { .. }))), "{released:?}");
+    assert!(matches!(slow.hold("export"), Err(HoldError::Released(_))));
+    let mut beside = Follower::beside(&data).unwrap();
+    assert!(matches!(beside.hold("export"), Err(HoldError::NoFolder)));
+    while beside.follow(&mut (), usize::MAX).unwrap() != Step::Nothing {}
 }
 
 /// Another log's checkpoint, one of another history of this log, and a damaged one are passed over.
