@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use suanpan_core::{Command, Date, Entry, EntrySink, Ledger, Timestamp, Voucher};
 use suanpan_engine::{CheckpointError, EngineError, Follower, Step, Visitor};
 
-use crate::export::day::{Cut, OpenDay, Opening, Place};
+use crate::export::day::{Cut, OpenDay, Opening, Place, sweep_spool};
 use crate::manifest::{DayError, Manifest};
 use crate::store::{Store, StoreError};
 
@@ -153,6 +153,7 @@ impl Exporter {
         let following = Following { day: None };
         let mut exporter =
             Self { store, shards: (*shards).max(1), follower, following, opened_at: None, _lock: lock };
+        sweep_spool(&exporter.store, &exporter.log_id())?;
         if exporter.is_at_beginning() {
             exporter.open_day()?;
         }
