@@ -9,11 +9,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use suanpan_core::{Command, Date, Entry, EntrySink, Ledger, Timestamp, Voucher};
-use suanpan_engine::{CheckpointError, EngineError, Follower, Step, Visitor};
+use suanpan_engine::{CheckpointError, EngineError, Follower, HoldError, Step, Visitor};
 
 use crate::export::day::{Cut, OpenDay, Opening, Place, sweep_spool};
 use crate::manifest::{DayError, Manifest};
 use crate::store::{Store, StoreError};
+
+/// By which name the server knows who holds its log: `follower-export.lsn` in the data folder. To give the export up is to remove that
+/// file.
+const NAME: &str = "export";
 
 /// Records that are followed between two looks at whether to go on.
 const RECORDS: usize = 256;
@@ -31,6 +35,9 @@ pub enum ExportError {
     /// Where it is could not be kept.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// The server cannot be told what of the log is still needed.
+    #[error(transparent)]
+    Hold(#[from] HoldError),
     /// The day could not be put.
     #[error(transparent)]
     Day(#[from] DayError),
@@ -149,7 +156,8 @@ impl Exporter {
         }
         let state = data.join("export");
         let lock = lock(&state)?;
-        let follower = Follower::resume(data, &state.join("checkpoints"))?;
+        let mut follower = Follower::resume(data, &state.join("checkpoints"))?;
+        follower.hold(NAME)?;
         let following = Following { day: None };
         let mut exporter =
             Self { store, shards: (*shards).max(1), follower, following, opened_at: None, _lock: lock };
