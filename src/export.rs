@@ -80,6 +80,10 @@ pub(crate) enum ExportCommandError {
 /// How long to wait when there is nothing new in the log.
 const WAIT: Duration = Duration::from_millis(20);
 
+/// How long there must be nothing new before it is the end: what was answered is proved durable by what the log writes next, or by the mark
+/// that it writes when it falls idle.
+const PATIENCE: Duration = Duration::from_millis(600);
+
 /// How much it comes behind everything else on the machine: payments come first.
 const NICENESS: i32 = 19;
 
@@ -131,17 +135,18 @@ fn run(run: &Run) -> Result<(), ExportCommandError> {
     if run.follow {
         say(format_args!("following {} into {}", run.data.display(), exporter.store().url()));
     }
-    let (mut days, mut since) = (0, Instant::now());
+    let (mut days, mut since, mut moved) = (0, Instant::now(), Instant::now());
     while !stopping.load(Ordering::Relaxed) {
         match exporter.step()? {
-            Progress::Followed => {}
+            Progress::Followed => moved = Instant::now(),
             Progress::Day { manifest, is_new } => {
                 let (seconds, was) =
                     (since.elapsed().as_secs_f64(), if is_new { "" } else { " (was there)" });
                 say(format_args!("{manifest} ({seconds:.1} s){was}"));
-                (days, since) = (days + 1, Instant::now());
+                days += 1;
+                (since, moved) = (Instant::now(), Instant::now());
             }
-            Progress::Waiting if run.follow => std::thread::sleep(WAIT),
+            Progress::Waiting if run.follow || moved.elapsed() < PATIENCE => std::thread::sleep(WAIT),
             _ => break,
         }
     }

@@ -157,6 +157,9 @@ impl Exporter {
         let state = data.join("export");
         let lock = lock(&state)?;
         let mut follower = Follower::resume(data, &state.join("checkpoints"))?;
+        if follower.log_id() == 0 {
+            return Err(ExportError::NoFolder(data.clone()));
+        }
         follower.hold(NAME)?;
         let following = Following { day: None };
         let mut exporter =
