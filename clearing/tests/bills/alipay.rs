@@ -1,0 +1,1 @@
+//! Alipay's table of business details.

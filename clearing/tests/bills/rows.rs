@@ -1,0 +1,1 @@
+//! What is written in any format is read back as it was written.
