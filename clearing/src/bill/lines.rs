@@ -149,6 +149,18 @@ impl<'a> Lines<'a> {
         Ok(())
     }
 
+    /// What is wrong with a packed file is looked at again: damage anywhere in it is the likelier cause.
+    pub(super) fn blame(&mut self, fault: BillError) -> BillError {
+        while self.watch.packed && !self.over {
+            self.next = self.end;
+            self.scanned = self.end;
+            if let Err(damage) = self.fill() {
+                return damage;
+            }
+        }
+        fault
+    }
+
     /// What is put together from several lines is no longer than one may be.
     pub(super) fn check_length(&self, bytes: usize) -> Result<(), BillError> {
         if bytes > self.watch.limits.line_bytes_max { Err(self.too_long()) } else { Ok(()) }

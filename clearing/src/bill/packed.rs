@@ -111,18 +111,19 @@ pub(super) fn with_lines<T>(
     read.set(0);
     // A ZIP's directory is read besides what is in it: no more than the file is ever told.
     let so_far = |read: u64| progress(*before + read.min(length));
+    let then = &mut |mut lines: Lines<'_>| then(&mut lines).map_err(|fault| lines.blame(fault));
     let watch = |packed| Watch { read: &read, progress: &so_far, packed, limits };
     let done = if magic.starts_with(GZIP) {
         let mut unpacked = MultiGzDecoder::new(BufReader::new(file));
-        then(&mut Lines::new(path, &mut unpacked, watch(true)))
+        then(Lines::new(path, &mut unpacked, watch(true)))
     } else if ZIP.iter().any(|start| magic.starts_with(start)) {
         let zipped = |error| zip_failed(path, error);
         let mut archive = ZipArchive::new(BufReader::new(file)).map_err(zipped)?;
         let entry = details(path, &mut archive)?;
         let mut unpacked = archive.by_index(entry).map_err(zipped)?;
-        then(&mut Lines::new(path, &mut unpacked, watch(true)))
+        then(Lines::new(path, &mut unpacked, watch(true)))
     } else {
-        then(&mut Lines::new(path, &mut file, watch(false)))
+        then(Lines::new(path, &mut file, watch(false)))
     };
     *before += length;
     done

@@ -39,7 +39,6 @@ fn foreign(lines: &Lines<'_>, expected: &'static str) -> BillError {
 
 /// What bytes look like, by their marks and by what can be decoded.
 fn looks_like(bytes: &[u8]) -> &'static str {
-    const SOME: usize = 4;
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
         return "UTF-16";
     }
@@ -49,7 +48,7 @@ fn looks_like(bytes: &[u8]) -> &'static str {
     if bytes.starts_with(b"%PDF") {
         return "a PDF";
     }
-    if bytes.iter().filter(|byte| **byte == 0).count() >= SOME {
+    if bytes.contains(&0) {
         return "UTF-16";
     }
     if std::str::from_utf8(bytes).is_ok() {
