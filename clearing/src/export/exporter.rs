@@ -9,15 +9,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use suanpan_core::{Command, Date, Entry, EntrySink, Ledger, Timestamp, Voucher};
-use suanpan_engine::{CheckpointError, EngineError, Follower, HoldError, Step, Visitor};
+use suanpan_engine::{CheckpointError, EngineError, Follower, Step, Visitor};
 
 use crate::export::day::{Cut, OpenDay, Opening, Place, sweep_spool};
 use crate::manifest::{DayError, Manifest};
 use crate::store::{Store, StoreError};
-
-/// By which name the server knows who holds its log: `follower-export.lsn` in the data folder. To give the export up is to remove that
-/// file.
-const NAME: &str = "export";
 
 /// Records that are followed between two looks at whether to go on.
 const RECORDS: usize = 256;
@@ -35,9 +31,6 @@ pub enum ExportError {
     /// Where it is could not be kept.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// The server cannot be told what of the log is still needed.
-    #[error(transparent)]
-    Hold(#[from] HoldError),
     /// The day could not be put.
     #[error(transparent)]
     Day(#[from] DayError),
@@ -156,8 +149,7 @@ impl Exporter {
         }
         let state = data.join("export");
         let lock = lock(&state)?;
-        let mut follower = Follower::resume(data, &state.join("checkpoints"))?;
-        follower.hold(NAME)?;
+        let follower = Follower::resume(data, &state.join("checkpoints"))?;
         let following = Following { day: None };
         let mut exporter =
             Self { store, shards: (*shards).max(1), follower, following, opened_at: None, _lock: lock };
