@@ -226,7 +226,7 @@ async fn take_snapshots(engine: Arc<Engine>, mut asked: Signal) -> std::convert:
 /// Says in the server's own log when it stops taking commands for want of room, and when it takes them again.
 async fn tell_of_health(engine: Arc<Engine>) -> std::convert::Infallible {
     let mut looks = tokio::time::interval(Duration::from_millis(500));
-    let (mut was, mut told, mut told_held) = (Health::Ready, None, None);
+    let (mut was, mut told) = (Health::Ready, None);
     loop {
         looks.tick().await;
         let is = engine.health();
@@ -237,14 +237,6 @@ async fn tell_of_health(engine: Arc<Engine>) -> std::convert::Infallible {
                 None => tracing::info!("snapshots are taken again"),
             }
             told = failure;
-        }
-        let held = engine.held_log();
-        if held != told_held {
-            match &held {
-                Some(held) => tracing::warn!("{held}"),
-                None => tracing::info!("followers hold the log no more than they should"),
-            }
-            told_held = held;
         }
         match (&was, &is) {
             (Health::Ready, Health::ReadOnly) => tracing::warn!(

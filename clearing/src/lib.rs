@@ -8,10 +8,12 @@
 //! exported.
 
 pub mod bill;
+pub mod cell;
 pub mod export;
 pub mod manifest;
 pub mod money;
 pub mod parquet_file;
+pub mod reconcile;
 pub mod rehearsal;
 pub mod store;
 pub mod table;
