@@ -17,11 +17,11 @@ use common::{
 };
 use suanpan_core::{
     ChannelTerms, Command, Date, Entry, EntrySink, Ledger, MerchantId, Preset, Refund, RefundResult,
-    RefundResultState, Reply, Request, Run, SetDate, Settlement, Voucher, Zone, ZoneStep,
+    RefundResultState, Rejection, Reply, Request, Run, SetDate, Settlement, Voucher, Zone, ZoneStep,
 };
 use suanpan_engine::{
     CheckpointError, Engine, EngineConfig, EngineError, Followed, Follower, HoldError, Lsn, Place, Step,
-    Visitor,
+    TakeError, Visitor,
 };
 use suanpan_wal::{LogConfig, LogReader, OpenError, Recovery};
 
@@ -307,6 +307,13 @@ fn history(data: &Path, shards: u16) {
     engine.stop().unwrap();
 }
 
+/// How the cut in the record at `at` is told.
+fn resumed_cut(all: &[Followed], at: Lsn) -> Step {
+    let place = all.iter().position(|followed| followed.lsn == at).unwrap();
+    let Command::SetDate(set) = all[place].command else { panic!("{:?}", all[place]) };
+    Step::DayCut { at, now: all[place].now, date: Date(set.date.0 - 3), next: set.date }
+}
+
 /// Wherever a checkpoint is taken, what is followed from there on is what would have been followed.
 #[test]
 fn a_checkpoint_and_the_tail_are_the_whole() {
@@ -337,6 +344,24 @@ fn a_checkpoint_and_the_tail_are_the_whole() {
         }
     }
     assert!(taken > 40, "{taken} checkpoints");
+    // Where a day's end was told, the cut itself is behind it.
+    let folder = home.path().join("before-cuts");
+    let mut follower = Follower::resume(&data, &folder).unwrap();
+    let mut cuts = 0;
+    loop {
+        match follower.follow(&mut (), usize::MAX).unwrap() {
+            Step::DayCut { at, .. } => {
+                assert_eq!(follower.checkpoint().unwrap(), at);
+                let mut resumed = Follower::resume(&data, &folder).unwrap();
+                assert_eq!((resumed.position(), resumed.passed_over()), (at, &[][..]));
+                assert_eq!(resumed.follow(&mut (), 9).unwrap(), resumed_cut(&all, at));
+                cuts += 1;
+            }
+            Step::Applied(_) => {}
+            Step::Nothing => break,
+        }
+    }
+    assert_eq!(cuts, 3);
     assert!(follower.checkpoint().is_ok());
     // What was applied for `read` and not handed out would be lost.
     let mut reading = Follower::resume(&data, &home.path().join("others")).unwrap();
@@ -448,6 +473,19 @@ fn wide_channel(number: i32) -> Command {
     Command::PutChannel(Box::new(ChannelTerms::preset("alipay", Preset::Alipay, zone)))
 }
 
+/// Asks until segments are prepared as fast as they are filled.
+fn patiently(ask: impl Fn() -> Reply) {
+    let begun = Instant::now();
+    loop {
+        match ask() {
+            Reply::Done(_) => return,
+            Reply::Rejected(Rejection::ReadOnly, _) => thread::yield_now(),
+            other => panic!("{other:?}"),
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60));
+    }
+}
+
 /// The log is kept for a follower that holds it, and goes when that has moved on; one that cannot be read keeps all of it.
 #[test]
 fn a_held_log_is_kept_until_the_follower_moved() {
@@ -469,10 +507,16 @@ fn a_held_log_is_kept_until_the_follower_moved() {
     let mut work = || {
         let begun = engine.durable().get();
         while engine.durable().get() < begun + (3 << 20) {
-            assert!(matches!(engine.command_all(wide_channel(round)), Reply::Done(_)));
+            patiently(|| engine.command_all(wide_channel(round)));
             round += 1;
         }
-        engine.snapshot().unwrap().lsn.get() >> 20
+        loop {
+            match engine.snapshot() {
+                Ok(taken) => return taken.lsn.get() >> 20,
+                Err(TakeError::Refused(_)) => thread::yield_now(),
+                Err(error) => panic!("{error}"),
+            }
+        }
     };
     let mut follower = Follower::resume(&data, &folder).unwrap();
     follower.hold("export").unwrap();
@@ -490,8 +534,7 @@ fn a_held_log_is_kept_until_the_follower_moved() {
             follower.checkpoint().unwrap()
         };
         let older = to_the_end(follower);
-        let more = [top_up(1, older.get(), 5)];
-        assert!(matches!(ask_all(&engine, more.into_iter())[..], [Reply::Done(_)]));
+        patiently(|| ask_all(&engine, [top_up(1, older.get(), 5)].into_iter()).remove(0));
         assert!(to_the_end(follower) > older);
         older.get() >> 20
     };
@@ -553,6 +596,16 @@ fn what_does_not_belong_is_passed_over() {
     };
     assert_eq!(at(&data), (positions[2], 0));
     assert_eq!(at(&other), (positions[0], 2));
+    // Behind the first record both logs are at the same place, and nothing but the log's id tells them apart.
+    let first = home.path().join("first");
+    let mut begun = Follower::resume(&data, &first).unwrap();
+    begun.follow(&mut (), 1).unwrap();
+    let behind = begun.checkpoint().unwrap();
+    let mut other_begun = Follower::beside(&other).unwrap();
+    other_begun.follow(&mut (), 1).unwrap();
+    assert_eq!(other_begun.position(), behind);
+    let resumed = Follower::resume(&other, &first).unwrap();
+    assert_eq!((resumed.position(), resumed.passed_over().len()), (positions[0], 1));
     let newest = checkpoint_files(&folder).pop().unwrap();
     let sound = std::fs::read(&newest).unwrap();
     for at_byte in [0, 20, sound.len() / 2, sound.len() - 1] {
