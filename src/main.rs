@@ -13,6 +13,7 @@ mod settings;
 mod simulate;
 mod snapshot;
 mod spawned;
+mod statement;
 
 use std::process::ExitCode;
 
@@ -43,6 +44,8 @@ enum Command {
     Scenario(scenario::Scenario),
     /// Run a whole server on a simulated disk, clock and scheduler, and tell its story.
     Simulate(simulate::Simulate),
+    /// Write a merchant's statement of an accounting date, out of the cold store.
+    Statement(statement::Statement),
 }
 
 fn main() -> ExitCode {
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Command::Snapshot(snapshot) => snapshot.run().map_err(|error| error.to_string()),
         Command::Scenario(scenario) => scenario.run().map_err(|error| error.to_string()),
         Command::Simulate(simulate) => simulate.run(),
+        Command::Statement(statement) => return statement.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
