@@ -18,6 +18,7 @@ pub mod merchant;
 pub mod money;
 pub mod parquet_file;
 pub mod rehearsal;
+pub mod settle;
 pub mod statement;
 pub mod store;
 pub mod table;
