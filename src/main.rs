@@ -11,9 +11,11 @@ mod output;
 mod scenario;
 mod serve;
 mod settings;
+mod settle;
 mod simulate;
 mod snapshot;
 mod spawned;
+mod statement;
 
 use std::process::ExitCode;
 
@@ -46,6 +48,10 @@ enum Command {
     Scenario(scenario::Scenario),
     /// Run a whole server on a simulated disk, clock and scheduler, and tell its story.
     Simulate(simulate::Simulate),
+    /// Write the files of a settlement batch, out of the cold store: the bank's, and one for each merchant.
+    Settle(settle::Settle),
+    /// Write a merchant's statement of an accounting date, out of the cold store.
+    Statement(statement::Statement),
 }
 
 fn main() -> ExitCode {
@@ -60,6 +66,8 @@ fn main() -> ExitCode {
         Command::Snapshot(snapshot) => snapshot.run().map_err(|error| error.to_string()),
         Command::Scenario(scenario) => scenario.run().map_err(|error| error.to_string()),
         Command::Simulate(simulate) => simulate.run(),
+        Command::Settle(settle) => return settle.run(),
+        Command::Statement(statement) => return statement.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
