@@ -96,19 +96,8 @@ impl Export {
     }
 }
 
-/// A line about a store that is not there: opening one would make it.
-pub(crate) fn open_store(url: &str) -> Result<Store, StoreError> {
-    let is_folder = !url.contains("://");
-    if is_folder && !std::path::Path::new(url).is_dir() {
-        let reason =
-            "there is no such folder. Export a day into it first, or name another with --store".to_owned();
-        return Err(StoreError::Open { url: url.to_owned(), reason });
-    }
-    Store::open(url)
-}
-
 fn check(url: &str, date: Date) -> Result<(), ExportCommandError> {
-    let store = open_store(url)?;
+    let store = Store::open(url)?;
     let rows: u64 = Manifest::load(&store, date)?.files.iter().map(|file| file.rows).sum();
     let bar = bar(rows);
     let manifest = verify(&store, date, &mut |read| bar.inc(read))?;
@@ -129,7 +118,7 @@ pub(crate) fn bar(rows: u64) -> ProgressBar {
 fn run(run: &Run) -> Result<(), ExportCommandError> {
     stay_behind();
     let stopping = stop_by_signal()?;
-    let store = Store::open(&run.store.store)?;
+    let store = Store::create(&run.store.store)?;
     let config = ExporterConfig { data: run.data.clone(), shards: run.shards };
     let mut exporter = Exporter::open(store, &config)?;
     if run.follow {

@@ -159,8 +159,8 @@ fn what_is_no_store_and_no_folder_is_said() {
         (vec!["export", "--data", &path("none"), "--store", &path("store")], "is no data folder"),
         (vec!["export", "verify", "2018-08-26", "--store", &path("nowhere")], "no such folder"),
         (vec!["export", "verify", "26.8.2018", "--store", &path("store")], "2018-08-26"),
-        (vec!["export", "verify", "2018-08-26", "--store", &path("store")], "has no day yet"),
-        (vec!["export", "verify", "2018-08-26", "--store", "ftp://x"], "not known"),
+        (vec!["export", "verify", "2018-08-26", "--store", &path("")], "has no day yet"),
+        (vec!["export", "verify", "2018-08-26", "--store", "ftp://x"], "only a folder"),
     ] {
         let output = suanpan(&arguments);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

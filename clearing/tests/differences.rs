@@ -78,7 +78,8 @@ fn run(store: &Store, bill: &Bill, bytes: &[u8]) -> Run {
     let expected = Expected { date: bill.date, account: Some(ACCOUNT), timezone: &zone };
     let format = format_of(bill.channel);
     let mut read = |each: &mut dyn FnMut(&bill::BillRow<'_>)| {
-        let expected = Expected { account: expected.account.filter(|_| format != Format::Generic), ..expected };
+        let expected =
+            Expected { account: expected.account.filter(|_| format != Format::Generic), ..expected };
         bill::read_bytes(format, &[(path, bytes)], &expected, &Limits::DEFAULT, each).map_err(Into::into)
     };
     let input = Input { channel: bill.channel, files: Vec::new(), bill: &mut read, bank: None };
@@ -120,7 +121,8 @@ fn rehearse(plan: &Plan) {
             assert_eq!(planted.len(), Difference::ALL.len(), "{channel} {}", day.date);
             if channel == "alipay" {
                 // Its bill has no states: what is not done is not in it.
-                let state = planted.iter().position(|planted| planted.difference == Difference::State).unwrap();
+                let state =
+                    planted.iter().position(|planted| planted.difference == Difference::State).unwrap();
                 bill.lines.iter_mut().for_each(|line| line.state = bill::BillState::Succeeded);
                 planted.remove(state);
             }
