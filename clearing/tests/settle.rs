@@ -73,7 +73,10 @@ fn what_is_not_there_is_named() {
     let manifest = fs::read(&gap).unwrap();
     fs::remove_file(&gap).unwrap();
     let missing = settled(&store, number("S20180828")).unwrap_err();
-    assert!(matches!(missing, SettleError::MissingDay { missing, .. } if missing == days[2].date), "{missing}");
+    assert!(
+        matches!(missing, SettleError::MissingDay { missing, .. } if missing == days[2].date),
+        "{missing}"
+    );
     fs::write(gap, manifest).unwrap();
     assert!(settled(&store, number("S20180828")).is_ok());
     let file = days[3].files.iter().find(|file| file.table == "settlements" && file.rows > 0).unwrap();
