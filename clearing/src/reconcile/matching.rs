@@ -402,7 +402,7 @@ impl<'a> Matcher<'a> {
             let first = Mark { file: slot.file, line: slot.line };
             match found {
                 _ if !slot.is_seen() => {
-                    self.see(place, mark, false);
+                    self.see(place, mark, row.kind == BillKind::Void);
                     self.shelf.slot_mut(place).noted.add(Noted::DIFFERS);
                     self.note(place, Class::StatusDiffers, reason, Some((&row, mark)), None);
                 }

@@ -11,9 +11,9 @@ pub mod carry;
 pub mod funds;
 pub mod item;
 mod matching;
-//open
+pub mod open;
 //report
-//resolution
+pub mod resolution;
 pub mod run;
 mod settle;
 mod shelf;
@@ -27,6 +27,7 @@ use crate::store::StoreError;
 
 pub use batch::Batch;
 pub use books::{Books, Day};
+pub use carry::Carry;
 pub use item::{Class, Item, Kind, Reason};
 pub use run::{Input, Options, Run, reconcile};
 pub use settle::{Settled, Tally};
