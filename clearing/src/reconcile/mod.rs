@@ -12,7 +12,7 @@ pub mod funds;
 pub mod item;
 mod matching;
 pub mod open;
-//report
+pub mod report;
 pub mod resolution;
 pub mod run;
 mod settle;
@@ -56,7 +56,9 @@ pub enum ReconcileError {
         known: String,
     },
     /// The channel's zone is not known here.
-    #[error("{timezone} is no time zone that this program knows, so the day {date} has no beginning; put the channel again with one that is")]
+    #[error(
+        "{timezone} is no time zone that this program knows, so the day {date} has no beginning; put the channel again with one that is"
+    )]
     TimeZone {
         /// Its name.
         timezone: String,
@@ -88,7 +90,9 @@ pub enum ReconcileError {
         what: &'static str,
     },
     /// Something in the store is not what this program wrote.
-    #[error("{path} in the cold store {url}: {reason}. Restore it from a backup, or remove it and reconcile its date again")]
+    #[error(
+        "{path} in the cold store {url}: {reason}. Restore it from a backup, or remove it and reconcile its date again"
+    )]
     Malformed {
         /// The object.
         path: String,

@@ -344,6 +344,13 @@ fn is_number(text: &str) -> bool {
     Number::new(text.as_bytes()).is_ok()
 }
 
+/// A part of a path: a number of the bill's may have anything in it.
+fn segment(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    let part = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    text.bytes().map(part).collect()
+}
+
 /// What the books miss.
 struct Supplement<'a> {
     channel: &'a str,
@@ -407,16 +414,16 @@ impl<'a> Supplement<'a> {
                     "reason": "reconciliation",
                 });
                 let result = said(State::Succeeded, Some(&self.bill.channel_refund_no));
-                let to = format!("{root}/refunds/{refund_no}/result");
+                let to = format!("{root}/refunds/{}/result", segment(&refund_no));
                 vec![post(format!("{root}/refunds"), asked), post(to, result)]
             }
             Kind::Void => {
                 let void_no = self.number(&self.bill.refund_no, "RV");
                 let asked = post(
-                    format!("{root}/orders/{}/void", self.bill.order_no),
+                    format!("{root}/orders/{}/void", segment(&self.bill.order_no)),
                     json!({ "void_no": void_no }),
                 );
-                let to = format!("{root}/voids/{void_no}/result");
+                let to = format!("{root}/voids/{}/result", segment(&void_no));
                 vec![asked, post(to, said(State::Succeeded, None))]
             }
         }
@@ -449,16 +456,14 @@ fn result(kind: Kind, ours: &OurSide, bill: &BillSide) -> Option<Vec<Command>> {
     if !waits || bill.state == State::Processing {
         return None;
     }
-    let (merchant, number) = (&ours.merchant_id, &ours.refund_no);
+    let (merchant, number) = (&ours.merchant_id, segment(&ours.refund_no));
     let command = match kind {
         Kind::Payment => return None,
         Kind::Refund => {
             let path = format!("/v1/merchants/{merchant}/refunds/{number}/result");
             post(path, said(bill.state, Some(&bill.channel_refund_no)))
         }
-        Kind::Void => {
-            post(format!("/v1/merchants/{merchant}/voids/{number}/result"), said(bill.state, None))
-        }
+        Kind::Void => post(format!("/v1/merchants/{merchant}/voids/{number}/result"), said(bill.state, None)),
     };
     Some(vec![command])
 }

@@ -45,7 +45,11 @@ fn ours() -> impl Strategy<Value = Ours> {
                 order_no: format!("A{order}"),
                 refund_no: if is_payment { String::new() } else { format!("R{refund}") },
                 channel_txn: txn,
-                channel_refund_no: if is_payment || kind == Kind::Void { String::new() } else { channel_refund },
+                channel_refund_no: if is_payment || kind == Kind::Void {
+                    String::new()
+                } else {
+                    channel_refund
+                },
                 amount: amount * 100,
                 currency: CNY,
                 at_ms,
@@ -74,19 +78,40 @@ fn rows(ours: Vec<Ours>) -> impl Strategy<Value = (Vec<Ours>, Vec<Row>)> {
             let sub_merchant = merchant.to_owned();
             let (amount, fee_millionths) = (amount * 100, 0);
             let other = Row {
-                kind, state, time, sub_merchant, channel_txn, order_no, channel_refund_no, refund_no, currency, amount,
+                kind,
+                state,
+                time,
+                sub_merchant,
+                channel_txn,
+                order_no,
+                channel_refund_no,
+                refund_no,
+                currency,
+                amount,
                 fee_millionths,
             };
             let Some(item) = ours.get(of) else { return other };
             let mut row = item.row();
             if changes == 0 {
                 let [kind, state, merchant, txn, order, refund] = changed;
-                if kind { row.kind = other.kind }
-                if state { row.state = other.state }
-                if merchant { row.sub_merchant = other.sub_merchant }
-                if txn { (row.channel_txn, row.channel_refund_no) = (other.channel_txn, other.channel_refund_no) }
-                if order { (row.order_no, row.amount) = (other.order_no, other.amount) }
-                if refund { row.refund_no = other.refund_no }
+                if kind {
+                    row.kind = other.kind
+                }
+                if state {
+                    row.state = other.state
+                }
+                if merchant {
+                    row.sub_merchant = other.sub_merchant
+                }
+                if txn {
+                    (row.channel_txn, row.channel_refund_no) = (other.channel_txn, other.channel_refund_no)
+                }
+                if order {
+                    (row.order_no, row.amount) = (other.order_no, other.amount)
+                }
+                if refund {
+                    row.refund_no = other.refund_no
+                }
             }
             row
         }
@@ -98,7 +123,8 @@ fn day() -> impl Strategy<Value = (Vec<Ours>, Vec<Row>)> {
     prop::collection::vec(ours(), 0..12)
         .prop_map(|items| {
             let mut seen = BTreeSet::new();
-            let number = |item: &Ours| (item.kind, item.merchant, item.order_no.clone(), item.refund_no.clone());
+            let number =
+                |item: &Ours| (item.kind, item.merchant, item.order_no.clone(), item.refund_no.clone());
             let key = |item: &Ours| match item.kind {
                 Kind::Payment => number(item),
                 _ => (item.kind, item.merchant, String::new(), item.refund_no.clone()),
@@ -112,7 +138,10 @@ fn day() -> impl Strategy<Value = (Vec<Ours>, Vec<Row>)> {
 }
 
 /// What the program told, in the model's words.
-fn told(items: &[Item], ours: &[Ours]) -> Vec<(Class, suanpan_clearing::reconcile::Reason, Option<usize>, Option<usize>)> {
+fn told(
+    items: &[Item],
+    ours: &[Ours],
+) -> Vec<(Class, suanpan_clearing::reconcile::Reason, Option<usize>, Option<usize>)> {
     let place = |item: &Item| {
         item.ours.as_ref().map(|side| {
             let is_it = |own: &Ours| {

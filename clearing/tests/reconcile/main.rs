@@ -2,5 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod against_model;
+mod days;
+mod decisions;
+mod flows;
 mod model;
+mod reports;
 mod town;

@@ -70,7 +70,9 @@ impl Day<'_> {
                 let own = channel_number(&self.ours[**at]);
                 own.is_empty() || channel_no.is_empty()
             };
-            let equal = |at: &&usize| self.ours[**at].amount == row.amount && self.ours[**at].currency == row.currency;
+            let equal = |at: &&usize| {
+                self.ours[**at].amount == row.amount && self.ours[**at].currency == row.currency
+            };
             let free: Vec<usize> = same.iter().filter(may_be).copied().collect();
             let taken: Vec<usize> = same.iter().filter(|at| !may_be(at)).copied().collect();
             let equals = |list: &[usize]| list.iter().filter(equal).copied().collect::<Vec<_>>();
@@ -190,7 +192,10 @@ pub(crate) fn outcome(ours: &[Ours], rows: &[Row], merchants: &[u64]) -> Outcome
     }
     for (at, item) in ours.iter().enumerate().filter(|(at, _)| lines[*at].is_none()) {
         let revoked = item.kind == Kind::Payment
-            && day.void_of(at).and_then(|void| lines[void]).is_some_and(|line| rows[line].kind == BillKind::Void);
+            && day
+                .void_of(at)
+                .and_then(|void| lines[void])
+                .is_some_and(|line| rows[line].kind == BillKind::Void);
         let paid = item.kind == Kind::Void && day.payment_of(at).is_some_and(|at| lines[at].is_some());
         match item.state {
             State::Failed | State::Abnormal => {}

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use jiff::Timestamp as Moment;
 use suanpan_clearing::bill::{BillKind, BillRow, BillState, BillTotals};
 use suanpan_clearing::manifest::{ChannelFacts, DayError, FORMAT, LogRange, Manifest};
-use suanpan_clearing::reconcile::books::{OurEntry, OurItem, Priced};
 use suanpan_clearing::reconcile::batch::InputFile;
+use suanpan_clearing::reconcile::books::{OurEntry, OurItem, Priced};
 use suanpan_clearing::reconcile::item::State;
 use suanpan_clearing::reconcile::run::Bank;
 use suanpan_clearing::reconcile::{Books, Input, Kind, Options, ReconcileError, Run, reconcile};
@@ -230,7 +230,7 @@ impl Books for Ledger {
 
 /// A cold store, and the dates of a town.
 pub(crate) struct Town {
-    pub(crate) folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
     pub(crate) store: Store,
     pub(crate) options: Options,
 }
@@ -244,7 +244,7 @@ impl Town {
             false => tempfile::tempdir().unwrap(),
         };
         let store = Store::open(folder.path().to_str().unwrap()).unwrap();
-        Self { folder, store, options: Options { three_way: false, ..Options::default() } }
+        Self { _folder: folder, store, options: Options { three_way: false, ..Options::default() } }
     }
 
     pub(crate) fn manifest(day: u32) -> Manifest {
