@@ -165,3 +165,53 @@ impl Tally {
         Item::ALL.into_iter().any(|item| item.sign() != 0 && self.count(item) > 0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use suanpan_core::MerchantId;
+
+    use super::*;
+
+    /// Each subject of fees, forward and back, on each account that it touches.
+    #[test]
+    fn each_subject_is_what_it_is_on_its_account() {
+        let id = MerchantId(1_002);
+        let (bill, platform) = (Account::FeeReceivable(id), Account::Platform(id));
+        for (account, subject, is_in, item) in [
+            (bill, Subject::FEES, false, Item::Fees),
+            (bill, Subject::ADVANCE_FEE, false, Item::Fees),
+            (bill, Subject::FEES_BACK, true, Item::FeesReturned),
+            (bill, Subject::ADJUSTMENT, true, Item::OtherIn),
+            (platform, Subject::FEES, true, Item::Fees),
+            (platform, Subject::OPERATOR_FEE, false, Item::PassedOn),
+            (platform, Subject::OPERATOR_FEE_BACK, true, Item::PassedBack),
+            (platform, Subject::FEES_BACK, false, Item::FeesReturned),
+            (platform, Subject::DISCOUNT, false, Item::Discounts),
+            (platform, Subject::SWEEP, false, Item::OtherOut),
+            (Account::Operator, Subject::OPERATOR_FEE, true, Item::Fees),
+            (Account::Operator, Subject::ADVANCE_FEE, true, Item::Fees),
+            (Account::Operator, Subject::OPERATOR_FEE_BACK, false, Item::FeesReturned),
+            (Account::Operator, Subject::CHANNEL_COST, false, Item::Cost),
+            (Account::Operator, Subject::CHANNEL_COST_BACK, true, Item::CostReturned),
+            (Account::Operator, Subject::DISCOUNT_BACK, true, Item::DiscountsReturned),
+            (Account::Operator, Subject::CASH_IN, true, Item::OtherIn),
+            (Account::Accrued(id), Subject::COMMISSION, true, Item::Commissions),
+            (Account::Accrued(id), Subject::SPLIT, true, Item::OtherIn),
+        ] {
+            assert_eq!(Item::of(account, subject, is_in), item, "{account:?} {subject:?}");
+            // What is taken back is the other of the pair.
+            assert_ne!(Item::of(account, subject, !is_in), item, "{account:?} {subject:?}");
+        }
+    }
+
+    #[test]
+    fn the_result_leaves_out_what_only_went_through() {
+        let mut tally = Tally::default();
+        for (item, amount) in
+            [(Item::Fees, 60), (Item::Cost, 25), (Item::FeesReturned, 20), (Item::OtherIn, 10_000)]
+        {
+            tally.add(item, amount);
+        }
+        assert_eq!((tally.result(), tally.count(Item::Fees)), (15, 1));
+    }
+}
