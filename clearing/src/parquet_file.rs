@@ -19,7 +19,7 @@ use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::ColumnPath;
 use sha2::{Digest, Sha256};
 
-use crate::table::{Rows, Table, Values, slices};
+use crate::table::{Kind, Rows, Table, Values, slices};
 
 /// Rows that are written and read together.
 pub const GROUP_ROWS: usize = 1 << 17;
@@ -112,18 +112,20 @@ fn properties(table: Table) -> Arc<WriterProperties> {
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_created_by("suanpan".to_owned());
     for column in table.columns() {
-        let encoding = match (column.kind, column.name) {
-            (_, "order_no" | "refund_no" | "reference" | "channel_txn" | "channel_refund_no") => {
+        let path = ColumnPath::from(column.name);
+        // Nobody looks for a text by the least and the greatest of a group.
+        if matches!(column.kind, Kind::Text | Kind::TextOrNull) {
+            properties = properties.set_column_statistics_enabled(path.clone(), EnabledStatistics::None);
+        }
+        let encoding = match column.name {
+            "order_no" | "refund_no" | "reference" | "channel_txn" | "channel_refund_no" => {
                 Encoding::DELTA_BYTE_ARRAY
             }
-            (_, "log_index") => Encoding::DELTA_BINARY_PACKED,
+            "log_index" => Encoding::DELTA_BINARY_PACKED,
             _ => continue,
         };
-        let path = ColumnPath::from(column.name);
-        properties = properties
-            .set_column_dictionary_enabled(path.clone(), false)
-            .set_column_statistics_enabled(path.clone(), EnabledStatistics::None)
-            .set_column_encoding(path, encoding);
+        properties =
+            properties.set_column_dictionary_enabled(path.clone(), false).set_column_encoding(path, encoding);
     }
     Arc::new(properties.build())
 }
