@@ -6,5 +6,6 @@ mod days;
 mod decisions;
 mod flows;
 mod model;
+mod rehearsed;
 mod reports;
 mod town;
