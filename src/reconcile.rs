@@ -209,9 +209,7 @@ fn zone_of(manifest: &Manifest, channel: &str) -> Result<TimeZone, ReconcileComm
 
 /// The account of the last bill that was reconciled: one of another is another merchant's.
 fn last_account(store: &Store, channel: &str) -> Result<Option<String>, ReconcileCommandError> {
-    let Some((&date, &number)) =
-        Batch::last(store, channel)?.last_key_value().map(|(date, number)| (date, number))
-    else {
+    let Some((&date, &number)) = Batch::last(store, channel)?.last_key_value() else {
         return Ok(None);
     };
     let account = Batch::load(store, channel, date, number)?.account;
@@ -293,13 +291,13 @@ impl Reports {
             let _ = io::stdout().write_all(&table);
         }
         if let Some(path) = &self.csv {
-            write_report(path, |to| Ok(report.write_csv(to).map_err(failed(path))?))?;
+            write_report(path, |to| report.write_csv(to).map_err(failed(path)))?;
         }
         if let Some(path) = &self.json {
             write_report(path, |to| Ok(report.write_json(to)?))?;
         }
         if let Some(path) = &self.html {
-            write_report(path, |to| Ok(report.write_html(to).map_err(failed(path))?))?;
+            write_report(path, |to| report.write_html(to).map_err(failed(path)))?;
         }
         Ok(())
     }
