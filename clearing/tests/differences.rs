@@ -27,7 +27,7 @@ fn run(store: &Store, bill: &Bill, bytes: &[u8]) -> Run {
     let mut read = |each: &mut dyn FnMut(&bill::BillRow<'_>)| {
         let expected =
             Expected { account: expected.account.filter(|_| format != Format::Generic), ..expected };
-        bill::read_bytes(format, &[(path, bytes)], &expected, &Limits::DEFAULT, each).map_err(Into::into)
+        bill::read_bytes(format, &[(path, bytes)], &expected, &Limits::DEFAULT, each)
     };
     let input = Input { channel: bill.channel, files: Vec::new(), bill: &mut read, bank: None };
     let day = Day::new(store, &manifest);
