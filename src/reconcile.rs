@@ -12,12 +12,12 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp as Moment;
 use jiff::tz::TimeZone;
-use suanpan_clearing::bill::{self, BankRow, BillError, BillRow, Direction, Expected, Format};
+use suanpan_clearing::bill::{self, BankRow, BillError, BillRow, Expected, Format};
 use suanpan_clearing::folder::{WriteError, write_file};
 use suanpan_clearing::manifest::{DayError, Manifest};
 use suanpan_clearing::parquet_file::{GROUP_ROWS, ParquetFile, ParquetFileError, hash_of};
 use suanpan_clearing::reconcile::batch::InputFile;
-use suanpan_clearing::reconcile::funds::{BankFilter, BankLine, BankSums};
+use suanpan_clearing::reconcile::funds::{BankFilter, BankSums};
 use suanpan_clearing::reconcile::report::Report;
 use suanpan_clearing::reconcile::resolution::ResolutionError;
 use suanpan_clearing::reconcile::run::{Bank, Stage};
@@ -175,7 +175,7 @@ fn run(args: &RunArgs) -> Result<u8, ReconcileCommandError> {
                 each(row);
             };
             let progress = |bytes| bar.bill(bytes);
-            bill::read(format, &args.files, &expected, &progress, &mut taken).map_err(Into::into)
+            bill::read(format, &args.files, &expected, &progress, &mut taken)
         };
         let input = Input { channel, files, bill: &mut read, bank };
         let options = Options {
@@ -232,13 +232,7 @@ fn read_bank(args: &RunArgs, date: Date) -> Result<Bank, ReconcileCommandError> 
         if !(date..=last).contains(&row.date) && other_day.is_none() {
             other_day = Some((row.file, row.line, row.date));
         }
-        sums.add(&BankLine {
-            account: row.account,
-            reference: row.reference,
-            amount: row.amount,
-            currency: row.currency,
-            credit: row.direction == Direction::Credit,
-        });
+        sums.add(row);
     };
     bill::read_bank(&args.bank, &|_| (), &mut each)?;
     match other_day {
