@@ -30,15 +30,15 @@ pub fn zone() -> TimeZone {
     TimeZone::get("Asia/Shanghai").unwrap_or(TimeZone::UTC)
 }
 
-/// The name that a channel gives the bill's file.
+/// A name for the bill's file.
 #[must_use]
 pub fn name_of(bill: &Bill) -> String {
-    let day = bill.date.to_string().replace('-', "");
-    match format_of(bill.channel) {
-        Format::Wechat => format!("{ACCOUNT}All{}.csv.gz", bill.date),
-        Format::Alipay => format!("{ACCOUNT}_{day}.csv.zip"),
-        Format::Generic => format!("{}-{}.csv", bill.channel, bill.date),
-    }
+    let packed = match format_of(bill.channel) {
+        Format::Wechat => ".gz",
+        Format::Alipay => ".zip",
+        Format::Generic => "",
+    };
+    format!("{}-{}.csv{packed}", bill.channel, bill.date)
 }
 
 /// Alipay knows no voids, only refunds, has no states, and does not say below which account it was.
