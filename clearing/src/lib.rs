@@ -8,10 +8,13 @@
 //! exported.
 
 pub mod bill;
+mod chunk;
+mod encoding;
 pub mod export;
 pub mod manifest;
 pub mod money;
 pub mod parquet_file;
 pub mod rehearsal;
+mod runs;
 pub mod store;
 pub mod table;

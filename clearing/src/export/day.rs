@@ -8,18 +8,18 @@
 //! crash anywhere leaves no half day, and the same log exported again makes the same objects.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::PathBuf;
 
-use hashbrown::HashMap;
 use suanpan_core::{
-    Account, BackKind, BackRow, ChannelId, Command, Currency, Cycle, Date, Entry, EntrySink, Key, Ledger,
-    MerchantId, MerchantStatus, MerchantTerms, OrderRow, OrderStatus, RefundState, SentAs, SettlementMode,
-    Subject, Timestamp, Touched, Voucher,
+    BackKind, BackRow, Command, Currency, Cycle, Date, Entry, EntrySink, Key, Ledger, MerchantId,
+    MerchantStatus, MerchantTerms, OrderRow, OrderStatus, RefundState, SentAs, SettlementMode, Subject,
+    Timestamp, Touched, Voucher,
 };
 use tempfile::TempDir;
 
+use super::accounts::{Accounts, Movement, line_of, name_of};
 use super::encode::Encoder;
+use super::names::Names;
 use crate::manifest::{
     AccountTotals, ChannelFacts, CurrencyTotals, DayError, FORMAT, FileFacts, LogRange, Manifest, moment,
 };
@@ -62,14 +62,6 @@ pub struct Cut {
     pub next: Date,
 }
 
-/// What moved on an account, and what it held when the day began.
-#[derive(Debug, Clone, Copy, Default)]
-struct Movement {
-    opening: i128,
-    coming: u128,
-    going: u128,
-}
-
 /// Which record touched something last, by its place in `records`, and which command of it.
 #[derive(Debug, Clone, Copy)]
 struct Mark {
@@ -99,6 +91,17 @@ impl Marks {
     }
 }
 
+/// An entry of the group that is being booked.
+#[derive(Debug, Clone, Copy)]
+struct Line {
+    subject: u8,
+    from: u32,
+    to: u32,
+    amount: i64,
+    currency: Currency,
+    reversal: bool,
+}
+
 /// A day that is open; see the file's page. As an [`EntrySink`] it takes what a command books.
 pub struct OpenDay {
     date: Date,
@@ -111,7 +114,8 @@ pub struct OpenDay {
     is_sound: bool,
     entries: Vec<Rows>,
     settlements: Vec<Rows>,
-    movements: HashMap<u128, Movement, foldhash::fast::FixedState>,
+    accounts: Accounts,
+    names: Names,
     channels: Vec<String>,
     /// Records of the log with anything in them: where they begin, and when they were decided.
     records: Vec<(u64, Timestamp)>,
@@ -121,68 +125,12 @@ pub struct OpenDay {
     /// The command that is being applied.
     here: Place,
     group: i32,
+    /// Lines of the command before the group.
     line: i32,
+    /// What the group is about, and its entries so far: they become rows together.
     voucher: Option<Voucher>,
+    lines: Vec<Line>,
     totals: BTreeMap<Currency, CurrencyTotals>,
-}
-
-/// An account in one number, to add its movements up under: currency, kind, owner.
-fn key_of(currency: Currency, account: Account) -> u128 {
-    let (kind, id) = match account {
-        Account::Operator => (0, 0),
-        Account::Suspense => (1, 0),
-        Account::InTransit => (2, 0),
-        Account::Bank => (3, 0),
-        Account::Channel(id) => (4, u64::from(id.0)),
-        Account::Accrued(id) => (5, id.0),
-        Account::Platform(id) => (6, id.0),
-        Account::FeeReceivable(id) => (7, id.0),
-        Account::Merchant(id, account) => (8 + account as u8, id.0),
-        _ => unreachable!("an account of a kind that no table has"),
-    };
-    let [a, b, c] = currency.0;
-    u128::from(u32::from_be_bytes([a, b, c, kind])) << 64 | u128::from(id)
-}
-
-/// Writes an account's name, as [`Account::name`] says it.
-fn write_account(account: Account, channels: &[String], to: &mut Vec<u8>) {
-    let name = |id: ChannelId| channels.get(usize::from(id.0)).map_or("?", String::as_str);
-    // Writing to memory does not fail.
-    let _ = match account {
-        Account::Merchant(id, account) => write!(to, "merchant:{}:{}", id.0, account.name()),
-        Account::Channel(id) => write!(to, "channel:{}", name(id)),
-        other => write!(to, "{}", other.name("")),
-    };
-}
-
-/// The line of the trial balance that an account belongs to.
-fn line_of(account: Account, channels: &[String]) -> String {
-    match account {
-        Account::Merchant(_, account) => format!("merchants:{}", account.name()),
-        Account::Accrued(_) => "merchants:accrued".to_owned(),
-        Account::FeeReceivable(_) => "merchants:fee_receivable".to_owned(),
-        account => name_of(account, channels),
-    }
-}
-
-fn name_of(account: Account, channels: &[String]) -> String {
-    let mut name = Vec::new();
-    write_account(account, channels, &mut name);
-    String::from_utf8_lossy(&name).into_owned()
-}
-
-fn write_id(id: MerchantId, to: &mut Vec<u8>) {
-    let mut digits = [0; 20];
-    let (mut at, mut left) = (digits.len(), id.0);
-    loop {
-        at -= 1;
-        digits[at] = b'0' + u8::try_from(left % 10).unwrap_or(0);
-        left /= 10;
-        if left == 0 {
-            break;
-        }
-    }
-    to.extend_from_slice(&digits[at..]);
 }
 
 /// A currency's code.
@@ -205,13 +153,13 @@ impl OpenDay {
         let io = |source| DayError::Store(StoreError::Local { path: spool.clone(), source });
         let folder = tempfile::Builder::new().prefix("day-").tempdir_in(&spool).map_err(io)?;
         let encoder = Encoder::start(folder.path().to_owned()).map_err(io)?;
-        let mut movements = HashMap::with_hasher(foldhash::fast::FixedState::with_seed(0));
+        let mut accounts = Accounts::new();
         ledger.each_balance(|currency, account, opening| {
             if opening != 0 {
-                movements.insert(key_of(currency, account), Movement { opening, ..Movement::default() });
+                accounts.begin(currency, account, opening);
             }
         });
-        let rows = |table| (0..shards).map(|_| Rows::new(table, 0)).collect();
+        let rows = |table| (0..shards).map(|_| Rows::with_names(table)).collect();
         let mut day = Self {
             date: ledger.date(),
             opening,
@@ -221,7 +169,8 @@ impl OpenDay {
             is_sound: true,
             entries: rows(Table::Entries),
             settlements: rows(Table::Settlements),
-            movements,
+            accounts,
+            names: Names::default(),
             channels: Vec::new(),
             records: Vec::new(),
             orders: Marks::default(),
@@ -231,6 +180,7 @@ impl OpenDay {
             group: 0,
             line: 0,
             voucher: None,
+            lines: Vec::new(),
             totals: BTreeMap::new(),
         };
         day.name_channels(ledger);
@@ -245,11 +195,14 @@ impl OpenDay {
 
     fn name_channels(&mut self, ledger: &Ledger) {
         self.channels = ledger.channels().map(|(_, terms)| terms.name.clone()).collect();
+        self.names.set_channels(&self.channels);
+        self.accounts.forget_names();
     }
 
     /// A command is about to be applied.
     #[inline]
     pub fn begin(&mut self, place: Place) {
+        self.end_group();
         self.here = place;
         (self.group, self.line) = (-1, 0);
     }
@@ -297,32 +250,56 @@ impl OpenDay {
     }
 
     fn send(&mut self, shard: u16, rows: Rows) {
-        self.is_sound &= self.encoder.send(shard, rows);
+        if !rows.is_empty() {
+            self.is_sound &= self.encoder.send(shard, rows, self.names.fresh());
+        }
     }
 
-    fn book_entry(&mut self, voucher: &Voucher, entry: &Entry) {
+    /// Hands rows on when they are a group of a file.
+    #[inline]
+    fn send_full(&mut self, shard: u16, rows: &mut Rows) {
+        if rows.len() >= GROUP_ROWS {
+            let room = self.encoder.room(rows.table());
+            self.send(shard, std::mem::replace(rows, room));
+        }
+    }
+
+    /// Makes rows of the group's entries: what its voucher says is the same in all of them.
+    fn end_group(&mut self) {
+        let (Some(voucher), Ok(count @ 1..)) = (&self.voucher, u32::try_from(self.lines.len())) else {
+            return;
+        };
         let shard = self.shard_of(voucher.merchant);
-        let (here, group, line, amount) = (self.here, self.group, self.line, minor(entry.amount));
-        let (rows, channels) = (&mut self.entries[usize::from(shard)], &self.channels);
-        rows.push()
+        let (here, names, lines) = (self.here, &mut self.names, &self.lines);
+        let rows = &mut self.entries[usize::from(shard)];
+        rows.push_group(count)
             .long(position(here.position))
             .int(here.index.into())
-            .int(group)
-            .int(line)
+            .int(self.group)
+            .numbers_each((self.line..self.line + count.cast_signed()).map(i64::from))
             .long(here.decided_at.0)
-            .text_or_null_with(voucher.merchant, write_id)
-            .int(entry.subject.0.into())
-            .text_with(|text| write_account(entry.from, channels, text))
-            .text_with(|text| write_account(entry.to, channels, text))
-            .long(amount)
-            .text(entry.currency.0)
+            .name_or_null(voucher.merchant.map(|id| names.merchant(id)))
+            .numbers_each(lines.iter().map(|line| line.subject.into()))
+            .names_each(lines.iter().map(|line| line.from))
+            .names_each(lines.iter().map(|line| line.to))
+            .numbers_each(lines.iter().map(|line| line.amount))
+            .names_each(lines.iter().map(|line| names.currency(line.currency)))
             .text_or_null(voucher.order_no.as_ref().map(|number| number.as_bytes()))
             .text_or_null(voucher.refund_no.as_ref().map(|number| number.as_bytes()))
             .text_or_null(voucher.reference.as_ref().map(|number| number.as_bytes()))
-            .flag(entry.reversal)
+            .numbers_each(lines.iter().map(|line| line.reversal.into()))
             .end();
-        if rows.len() >= GROUP_ROWS {
-            let full = std::mem::replace(rows, Rows::new(Table::Entries, GROUP_ROWS));
+        for lines in lines.chunk_by(|one, next| one.currency == next.currency) {
+            let totals = totals_of(&mut self.totals, lines[0].currency);
+            totals.entries += lines.len() as u64;
+            let minor = lines.iter().fold(totals.entries_minor, |sum, line| sum.saturating_add(line.amount));
+            totals.entries_minor = minor;
+        }
+        self.line += count.cast_signed();
+        self.lines.clear();
+        if self.entries[usize::from(shard)].len() >= GROUP_ROWS {
+            let room = self.encoder.room(Table::Entries);
+            let full = std::mem::replace(&mut self.entries[usize::from(shard)], room);
             self.send(shard, full);
         }
     }
@@ -336,8 +313,8 @@ impl OpenDay {
             .int(here.index.into())
             .long(here.decided_at.0)
             .text(batch_no)
-            .text_with(|text| write_id(merchant, text))
-            .text(entry.currency.0)
+            .name(self.names.merchant(merchant))
+            .name(self.names.currency(entry.currency))
             .long(minor(entry.amount))
             .end();
     }
@@ -350,23 +327,24 @@ fn position(position: u64) -> i64 {
 
 impl EntrySink for OpenDay {
     fn open(&mut self, voucher: &Voucher) {
+        self.end_group();
         self.voucher = Some(*voucher);
         self.group += 1;
     }
 
+    #[inline]
     fn book(&mut self, entry: &Entry) {
-        let Some(voucher) = self.voucher else { unreachable!("an entry before its voucher") };
-        self.book_entry(&voucher, entry);
-        self.line += 1;
-        let amount = u128::from(entry.amount);
-        self.movements.entry(key_of(entry.currency, entry.from)).or_default().going += amount;
-        self.movements.entry(key_of(entry.currency, entry.to)).or_default().coming += amount;
-        if let (Subject::SETTLEMENT, Some(merchant)) = (entry.subject, voucher.merchant) {
+        let Entry { subject, from, to, amount, currency, reversal } = *entry;
+        let (names, channels) = (&mut self.names, &self.channels);
+        let from = self.accounts.give(currency, from, amount).name(names, channels);
+        let to = self.accounts.take(currency, to, amount).name(names, channels);
+        self.lines.push(Line { subject: subject.0, from, to, amount: minor(amount), currency, reversal });
+        if subject == Subject::SETTLEMENT
+            && let Some(voucher) = self.voucher
+            && let Some(merchant) = voucher.merchant
+        {
             self.book_settlement(merchant, &voucher, entry);
         }
-        let totals = totals_of(&mut self.totals, entry.currency);
-        totals.entries += 1;
-        totals.entries_minor = totals.entries_minor.saturating_add(minor(entry.amount));
     }
 }
 
@@ -392,11 +370,13 @@ impl OpenDay {
     /// When it does not add up, or cannot be put. Nothing of it is in the store then that any manifest names.
     pub fn close(mut self, store: &Store, cut: Cut, ledger: &Ledger) -> Result<(Manifest, bool), DayError> {
         assert!(ledger.date() == self.date, "the ledger as it is before the cut");
+        self.end_group();
         for shard in 0..self.shards {
             let at = usize::from(shard);
-            let entries = std::mem::replace(&mut self.entries[at], Rows::new(Table::Entries, 0));
+            let entries = std::mem::replace(&mut self.entries[at], Rows::with_names(Table::Entries));
             self.send(shard, entries);
-            let settlements = std::mem::replace(&mut self.settlements[at], Rows::new(Table::Settlements, 0));
+            let settlements =
+                std::mem::replace(&mut self.settlements[at], Rows::with_names(Table::Settlements));
             self.send(shard, settlements);
         }
         self.write_orders(cut, ledger);
@@ -442,8 +422,8 @@ impl OpenDay {
                 totals.amount_minor = totals.amount_minor.saturating_add(minor(row.amount));
             }
             let shard = row.merchant.shard(self.shards);
-            push_order(chunks.of(shard), here, &row, &self.channels);
-            chunks.full(shard).into_iter().for_each(|rows| self.send(shard, rows));
+            push_order(chunks.of(shard), here, &row, &mut self.names);
+            self.send_full(shard, chunks.of(shard));
         }
         chunks.rest().into_iter().for_each(|(shard, rows)| self.send(shard, rows));
     }
@@ -461,8 +441,8 @@ impl OpenDay {
                 totals.refunded_cash_minor = totals.refunded_cash_minor.saturating_add(minor(row.cash));
             }
             let shard = row.merchant.shard(self.shards);
-            push_refund(chunks.of(shard), self.place(mark), &row, &self.channels);
-            chunks.full(shard).into_iter().for_each(|rows| self.send(shard, rows));
+            push_refund(chunks.of(shard), self.place(mark), &row, &mut self.names);
+            self.send_full(shard, chunks.of(shard));
         }
         chunks.rest().into_iter().for_each(|(shard, rows)| self.send(shard, rows));
     }
@@ -471,8 +451,8 @@ impl OpenDay {
         let mut chunks = Chunks::new(Table::Merchants, self.shards);
         for terms in ledger.merchants() {
             let shard = terms.merchant.shard(self.shards);
-            push_merchant(chunks.of(shard), cut, terms);
-            chunks.full(shard).into_iter().for_each(|rows| self.send(shard, rows));
+            push_merchant(chunks.of(shard), cut, terms, &mut self.names);
+            self.send_full(shard, chunks.of(shard));
         }
         chunks.rest().into_iter().for_each(|(shard, rows)| self.send(shard, rows));
     }
@@ -480,13 +460,12 @@ impl OpenDay {
     /// Writes the balances, and proves each: what it held when the day began, and what moved, is what it holds.
     fn write_balances(&mut self, cut: Cut, ledger: &Ledger) -> Result<(), DayError> {
         let mut chunks = Chunks::new(Table::Balances, self.shards);
-        let mut movements = std::mem::take(&mut self.movements);
+        let mut accounts = std::mem::replace(&mut self.accounts, Accounts::new());
         let mut lines: BTreeMap<(Currency, String), (i128, i128)> = BTreeMap::new();
         let mut problem = None;
         let mut full = Vec::new();
         ledger.each_balance(|currency, account, closing| {
-            let Movement { opening, coming, going } =
-                movements.remove(&key_of(currency, account)).unwrap_or_default();
+            let Movement { opening, coming, going } = accounts.remove(currency, account);
             if (opening, coming, going, closing) == (0, 0, 0, 0) {
                 return;
             }
@@ -503,10 +482,14 @@ impl OpenDay {
                 return;
             };
             let shard = self.shard_of(account.owner());
-            let row = chunks.of(shard).push().long(position(cut.position));
-            row.text_with(|text| write_account(account, &self.channels, text))
-                .text_or_null_with(account.owner(), write_id)
-                .text(currency.0)
+            let name = self.names.of(name().as_bytes());
+            chunks
+                .of(shard)
+                .push()
+                .long(position(cut.position))
+                .name(name)
+                .name_or_null(account.owner().map(|id| self.names.merchant(id)))
+                .name(self.names.currency(currency))
                 .long(opening)
                 .long(coming)
                 .long(going)
@@ -515,8 +498,8 @@ impl OpenDay {
             full.extend(chunks.full(shard).map(|rows| (shard, rows)));
         });
         full.into_iter().chain(chunks.rest()).for_each(|(shard, rows)| self.send(shard, rows));
-        if problem.is_none() && !movements.is_empty() {
-            problem = Some(format!("{} accounts moved that the ledger does not have", movements.len()));
+        if problem.is_none() && accounts.len() > 0 {
+            problem = Some(format!("{} accounts moved that the ledger does not have", accounts.len()));
         }
         match problem {
             Some(what) => Err(unproved(self.date, what)),
@@ -574,7 +557,7 @@ struct Chunks {
 
 impl Chunks {
     fn new(table: Table, shards: u16) -> Self {
-        Self { table, shards: (0..shards).map(|_| Rows::new(table, 0)).collect() }
+        Self { table, shards: (0..shards).map(|_| Rows::with_names(table)).collect() }
     }
 
     fn of(&mut self, shard: u16) -> &mut Rows {
@@ -584,7 +567,7 @@ impl Chunks {
     /// The chunk, if it is to be handed on.
     fn full(&mut self, shard: u16) -> Option<Rows> {
         let rows = &mut self.shards[usize::from(shard)];
-        (rows.len() >= GROUP_ROWS).then(|| std::mem::replace(rows, Rows::new(self.table, GROUP_ROWS)))
+        (rows.len() >= GROUP_ROWS).then(|| std::mem::replace(rows, Rows::with_names(self.table)))
     }
 
     fn rest(self) -> Vec<(u16, Rows)> {
@@ -592,16 +575,16 @@ impl Chunks {
     }
 }
 
-fn push_order(rows: &mut Rows, here: Place, row: &OrderRow<'_>, channels: &[String]) {
+fn push_order(rows: &mut Rows, here: Place, row: &OrderRow<'_>, names: &mut Names) {
     rows.push()
         .long(position(here.position))
         .int(here.index.into())
         .long(here.decided_at.0)
-        .text_with(|text| write_id(row.merchant, text))
+        .name(names.merchant(row.merchant))
         .text(row.order_no.as_bytes())
-        .text(channels.get(usize::from(row.channel.0)).map_or("?", String::as_str))
-        .text(row.currency.0)
-        .text(order_status(row.status))
+        .name(names.channel(row.channel))
+        .name(names.currency(row.currency))
+        .name(names.of(order_status(row.status).as_bytes()))
         .long(minor(row.amount))
         .long(minor(row.amount + row.discounts.total()))
         .long(minor(row.fee))
@@ -618,33 +601,39 @@ fn push_order(rows: &mut Rows, here: Place, row: &OrderRow<'_>, channels: &[Stri
         .long(minor(row.advance_fee))
         .flag(row.settled)
         .flag(row.gross)
-        .text_or_null_with(row.platform, write_id)
-        .text_or_null_with(row.promoter, write_id)
+        .name_or_null(row.platform.map(|id| names.merchant(id)))
+        .name_or_null(row.promoter.map(|id| names.merchant(id)))
         .date_or_null(row.accounting_date.map(|date| date.0))
         .time_or_null(row.paid_at.map(|at| at.0))
         .text_or_null(row.channel_txn)
         .end();
 }
 
-fn push_refund(rows: &mut Rows, here: Place, row: &BackRow<'_>, channels: &[String]) {
+fn push_refund(rows: &mut Rows, here: Place, row: &BackRow<'_>, names: &mut Names) {
     rows.push()
         .long(position(here.position))
         .int(here.index.into())
         .long(here.decided_at.0)
-        .text(match row.kind {
-            BackKind::Refund => "refund",
-            BackKind::Void => "void",
-        })
-        .text_with(|text| write_id(row.merchant, text))
+        .name(
+            names.of(match row.kind {
+                BackKind::Refund => "refund",
+                BackKind::Void => "void",
+            }
+            .as_bytes()),
+        )
+        .name(names.merchant(row.merchant))
         .text(row.number.as_bytes())
         .text(row.order_no.as_bytes())
-        .text(channels.get(usize::from(row.channel.0)).map_or("?", String::as_str))
-        .text(row.currency.0)
-        .text(refund_state(row.state))
-        .text(match row.sent_as {
-            SentAs::Refund => "refund",
-            SentAs::Void => "void",
-        })
+        .name(names.channel(row.channel))
+        .name(names.currency(row.currency))
+        .name(names.of(refund_state(row.state).as_bytes()))
+        .name(
+            names.of(match row.sent_as {
+                SentAs::Refund => "refund",
+                SentAs::Void => "void",
+            }
+            .as_bytes()),
+        )
         .int(i32::try_from(row.attempts).unwrap_or(i32::MAX))
         .long(minor(row.amount))
         .long(minor(row.cash))
@@ -662,26 +651,35 @@ fn push_refund(rows: &mut Rows, here: Place, row: &BackRow<'_>, channels: &[Stri
         .end();
 }
 
-fn push_merchant(rows: &mut Rows, cut: Cut, terms: &MerchantTerms) {
+fn push_merchant(rows: &mut Rows, cut: Cut, terms: &MerchantTerms, names: &mut Names) {
     rows.push()
         .long(position(cut.position))
-        .text_with(|text| write_id(terms.merchant, text))
+        .name(names.merchant(terms.merchant))
         .text(&terms.name)
-        .text(terms.currency.0)
-        .text(match terms.status {
-            MerchantStatus::Active => "active",
-            MerchantStatus::Suspended => "suspended",
-            MerchantStatus::Closed => "closed",
-        })
-        .text_or_null_with(terms.platform, write_id)
-        .text(match terms.mode {
-            SettlementMode::Net => "net",
-            SettlementMode::Gross => "gross",
-        })
-        .text(match terms.cycle {
-            Cycle::Business(days) => format!("T+{days}"),
-            Cycle::Calendar(days) => format!("D+{days}"),
-        })
+        .name(names.currency(terms.currency))
+        .name(
+            names.of(match terms.status {
+                MerchantStatus::Active => "active",
+                MerchantStatus::Suspended => "suspended",
+                MerchantStatus::Closed => "closed",
+            }
+            .as_bytes()),
+        )
+        .name_or_null(terms.platform.map(|id| names.merchant(id)))
+        .name(
+            names.of(match terms.mode {
+                SettlementMode::Net => "net",
+                SettlementMode::Gross => "gross",
+            }
+            .as_bytes()),
+        )
+        .name(
+            names.of(match terms.cycle {
+                Cycle::Business(days) => format!("T+{days}"),
+                Cycle::Calendar(days) => format!("D+{days}"),
+            }
+            .as_bytes()),
+        )
         .end();
 }
 
@@ -703,40 +701,5 @@ fn refund_state(state: RefundState) -> &'static str {
         RefundState::Held => "held",
         RefundState::Succeeded => "succeeded",
         RefundState::Failed => "failed",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use suanpan_core::MerchantAccount;
-
-    use super::*;
-
-    #[test]
-    fn every_account_has_a_key_and_a_name_of_its_own() {
-        let ids = [MerchantId(1), MerchantId(MerchantId::MAX)];
-        let mut accounts = vec![Account::Operator, Account::Suspense, Account::InTransit, Account::Bank];
-        accounts.extend([ChannelId(0), ChannelId(1)].map(Account::Channel));
-        for id in ids {
-            accounts.extend([Account::Accrued(id), Account::Platform(id), Account::FeeReceivable(id)]);
-            accounts.extend(MerchantAccount::ALL.map(|account| Account::Merchant(id, account)));
-        }
-        let channels = ["wechat".to_owned(), "alipay".to_owned()];
-        let mut keys: Vec<_> = accounts.iter().map(|account| key_of(Currency(*b"CNY"), *account)).collect();
-        keys.extend(accounts.iter().map(|account| key_of(Currency(*b"USD"), *account)));
-        keys.sort_unstable();
-        keys.dedup();
-        assert_eq!(keys.len(), 2 * accounts.len());
-        for &account in &accounts {
-            let mut name = Vec::new();
-            write_account(account, &channels, &mut name);
-            let channel = if let Account::Channel(id) = account { &channels[usize::from(id.0)] } else { "" };
-            assert_eq!(String::from_utf8(name).unwrap(), account.name(channel));
-        }
-        for id in [1, 10, 1_001, MerchantId::MAX] {
-            let mut text = Vec::new();
-            write_id(MerchantId(id), &mut text);
-            assert_eq!(text, id.to_string().into_bytes());
-        }
     }
 }
