@@ -93,7 +93,7 @@ impl Scratch {
                 Encoded { encoding: Encoding::DELTA_BYTE_ARRAY, dictionary: None }
             }
             Values::Numbers(runs) if kind == Kind::Flag => {
-                encoding::booleans(runs.values(), runs.starts(), runs.len(), &mut self.page);
+                encoding::booleans(runs.dense(&mut self.dense), &mut self.page);
                 Encoded { encoding: Encoding::PLAIN, dictionary: None }
             }
             Values::Numbers(runs) => self.numbers(runs, width_of(kind)),
@@ -266,7 +266,10 @@ fn width_of(kind: Kind) -> Width {
 /// The least and the greatest of a column of numbers. Nobody looks for a text by those.
 fn statistics(kind: Kind, values: &Values, nulls: u32) -> Option<Statistics> {
     let Values::Numbers(runs) = values else { return None };
-    let (least, greatest) = (runs.values().iter().min().copied(), runs.values().iter().max().copied());
+    let ends = runs.values().first().map(|&first| {
+        runs.values().iter().fold((first, first), |(least, most), &it| (least.min(it), most.max(it)))
+    });
+    let (least, greatest) = ends.unzip();
     let nulls = Some(u64::from(nulls));
     Some(match (kind, width_of(kind)) {
         (Kind::Flag, _) => {

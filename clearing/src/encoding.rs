@@ -42,48 +42,59 @@ pub(crate) fn bits(value: u64) -> u32 {
     u64::BITS - value.leading_zeros()
 }
 
-/// 32 values of `W` bits into `W` words, the first value lowest.
-fn pack<const W: usize>(values: &[u64; TOGETHER], to: &mut Vec<u8>) {
-    let mut words = [0_u32; 64 + 2];
-    for (at, &value) in values.iter().enumerate() {
-        let (word, shift) = (at * W / 32, at * W % 32);
-        if W <= 32 {
-            let [low, high] = halves(value << shift);
-            words[word] |= low;
-            words[word + 1] |= high;
-        } else {
-            let [low, high] = halves(value);
-            let ([a, b], [c, d]) = (halves(u64::from(low) << shift), halves(u64::from(high) << shift));
-            words[word] |= a;
-            words[word + 1] |= b | c;
-            words[word + 2] |= d;
-        }
-    }
-    let mut bytes = [0; 64 * 4];
-    for (bytes, word) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(words) {
-        *bytes = word.to_le_bytes();
-    }
-    to.extend_from_slice(&bytes[..W * 4]);
+/// A statement for each of the 32 values, so that all its shifts are constants: a loop over them stays one.
+macro_rules! for_each_value {
+    ($at:ident $body:block) => {
+        for_each_value!($at $body 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31)
+    };
+    ($at:ident $body:block $($value:literal)*) => { $({ let $at = $value; $body })* };
 }
 
-fn halves(value: u64) -> [u32; 2] {
-    let [a, b, c, d, e, f, g, h] = value.to_le_bytes();
-    [u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h])]
+/// 32 values of `W` bits, at most 32, into `W` words, the first value lowest.
+fn pack_narrow<const W: usize>(values: &[u64; TOGETHER], to: &mut Vec<u8>) {
+    let mut words = [[0_u8; 4]; TOGETHER];
+    let mut bits = 0_u64;
+    for_each_value!(at {
+        let shift = at * W % 32;
+        bits |= values[at] << shift;
+        if shift + W >= 32 {
+            words[at * W / 32] = (bits as u32).to_le_bytes();
+            bits >>= 32;
+        }
+    });
+    debug_assert_eq!(bits, 0, "32 values of so many bits are whole words");
+    to.extend_from_slice(words[..W].as_flattened());
+}
+
+macro_rules! by_width {
+    ($($width:literal)*) => { [$(pack_narrow::<$width>),*] };
 }
 
 type Pack = fn(&[u64; TOGETHER], &mut Vec<u8>);
 
-macro_rules! by_width {
-    ($($width:literal)*) => { [$(pack::<$width>),*] };
-}
-
-/// One for each width, so that all shifts are constants: 0.6 ns a value and not 2.
-const PACK: [Pack; 65] = by_width!(
-    0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 43 44 45
-    46 47 48 49 50 51 52 53 54 55 56 57 58 59 60 61 62 63 64
+/// One for each width.
+const NARROW: [Pack; 33] = by_width!(
+    0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32
 );
 
-/// Codes of `width` bits, which come as runs: as runs or packed, whichever is less.
+/// 32 values of some bits.
+fn pack(values: &[u64; TOGETHER], width: u32, to: &mut Vec<u8>) {
+    if let Some(narrow) = NARROW.get(width as usize) {
+        return narrow(values, to);
+    }
+    let (mut bits, mut filled) = (0_u128, 0);
+    for &value in values {
+        bits |= u128::from(value) << filled;
+        filled += width;
+        while filled >= 32 {
+            to.extend_from_slice(&(bits as u32).to_le_bytes());
+            bits >>= 32;
+            filled -= 32;
+        }
+    }
+}
+
+/// Codes of `width` bits, which come as runs or plain: as runs or packed, whichever is less.
 pub(crate) fn hybrid(codes: &[u32], starts: &[u32], len: u32, width: u32, to: &mut Vec<u8>) {
     if len == 0 {
         return;
@@ -92,36 +103,29 @@ pub(crate) fn hybrid(codes: &[u32], starts: &[u32], len: u32, width: u32, to: &m
     if width == 0 {
         return varint(u64::from(len) << 1, to);
     }
-    if codes.len() * (1 + bytes) <= (len as usize * width as usize) / 8 {
+    if starts.is_empty() {
+        packed(codes.iter().copied(), len, width, to);
+    } else if codes.len() * (1 + bytes) <= (len as usize * width as usize) / 8 {
         for (code, times) in codes.iter().zip(lengths(starts, len)) {
             varint(u64::from(times) << 1, to);
             to.extend_from_slice(&code.to_le_bytes()[..bytes]);
         }
     } else {
-        packed(codes, starts, len, width, to);
+        let times = codes.iter().zip(lengths(starts, len));
+        let all = times.flat_map(|(&code, times)| std::iter::repeat_n(code, times as usize));
+        packed(all, len, width, to);
     }
 }
 
 /// One packed run, filled up to a multiple of eight codes.
-fn packed(codes: &[u32], starts: &[u32], len: u32, width: u32, to: &mut Vec<u8>) {
+fn packed(mut codes: impl Iterator<Item = u32>, len: u32, width: u32, to: &mut Vec<u8>) {
     let groups = len.div_ceil(8);
     varint(u64::from(groups) << 1 | 1, to);
     let end = to.len() + (groups * width) as usize;
-    let (mut block, mut at) = ([0; TOGETHER], 0);
-    let pack = PACK[width as usize];
-    for (&code, times) in codes.iter().zip(lengths(starts, len)) {
-        for _ in 0..times {
-            block[at] = u64::from(code);
-            at += 1;
-            if at == TOGETHER {
-                pack(&block, to);
-                at = 0;
-            }
-        }
-    }
-    block[at..].fill(0);
-    if at > 0 {
-        pack(&block, to);
+    for _ in 0..len.div_ceil(TOGETHER as u32) {
+        let mut block = [0; TOGETHER];
+        block.iter_mut().zip(&mut codes).for_each(|(place, code)| *place = u64::from(code));
+        pack(&block, width, to);
     }
     to.truncate(end);
 }
@@ -154,15 +158,15 @@ fn put_block(differences: &[i64], least: i64, width: Width, to: &mut Vec<u8>) {
     let widths_at = to.len();
     to.extend_from_slice(&[0; PACKS]);
     let mask = if width == Width::Bits32 { u64::from(u32::MAX) } else { u64::MAX };
-    for (at, pack) in differences.chunks(TOGETHER).enumerate() {
+    for (at, some) in differences.chunks(TOGETHER).enumerate() {
         let (mut above, mut all) = ([0; TOGETHER], 0);
-        for (above, difference) in above.iter_mut().zip(pack) {
+        for (above, difference) in above.iter_mut().zip(some) {
             *above = difference.wrapping_sub(least).cast_unsigned() & mask;
             all |= *above;
         }
         let bits = bits(all);
         to[widths_at + at] = bits.to_le_bytes()[0];
-        PACK[bits as usize](&above, to);
+        pack(&above, bits, to);
     }
 }
 
@@ -210,15 +214,10 @@ fn shared_bytes(a: &[u8], b: &[u8]) -> usize {
     at + a[at..].iter().zip(&b[at..]).take_while(|(a, b)| a == b).count()
 }
 
-/// Booleans, a bit each, which come as runs.
-pub(crate) fn booleans(values: &[i64], starts: &[u32], len: u32, to: &mut Vec<u8>) {
-    let from = to.len();
-    to.resize(from + (len as usize).div_ceil(8), 0);
-    for ((&value, &start), times) in values.iter().zip(starts).zip(lengths(starts, len)) {
-        if value != 0 {
-            (start..start + times).for_each(|at| to[from + at as usize / 8] |= 1 << (at % 8));
-        }
-    }
+/// Booleans, a bit each.
+pub(crate) fn booleans(values: &[i64], to: &mut Vec<u8>) {
+    let bits = |eight: &[i64]| eight.iter().rev().fold(0, |bits, &value| bits << 1 | u8::from(value != 0));
+    to.extend(values.chunks(8).map(bits));
 }
 
 #[cfg(test)]
@@ -232,7 +231,7 @@ mod tests {
             let values: [u64; TOGETHER] =
                 std::array::from_fn(|at| (at as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) & mask);
             let mut bytes = Vec::new();
-            PACK[width as usize](&values, &mut bytes);
+            pack(&values, width, &mut bytes);
             assert_eq!(bytes.len(), width as usize * 4);
             let bit = |at: usize| u64::from(bytes[at / 8] >> (at % 8) & 1);
             for (at, value) in values.iter().enumerate() {

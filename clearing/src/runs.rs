@@ -1,12 +1,12 @@
 //! Values of one column as runs: most columns of a day repeat the value before for thousands of rows, or for all.
 //!
-//! A value that repeats costs a comparison and no memory; one that does not costs four bytes more than in a plain list.
+//! A value that repeats costs a comparison and no memory. Where values hardly ever repeat they are kept plain, without a look.
 
-/// Values in the order of their rows, repetitions folded.
+/// Values in the order of their rows: all of them folded, or all of them plain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Runs<T> {
     values: Vec<T>,
-    /// Where each run begins.
+    /// Where each run begins; empty when they are plain.
     starts: Vec<u32>,
     len: u32,
 }
@@ -22,6 +22,7 @@ impl<T: Copy + PartialEq> Runs<T> {
     #[inline]
     pub(crate) fn add(&mut self, value: T, times: u32) {
         debug_assert!(times > 0, "a run of nothing");
+        debug_assert!(self.len == 0 || !self.is_plain(), "values are all folded or all plain");
         if self.values.last() != Some(&value) {
             self.values.push(value);
             self.starts.push(self.len);
@@ -29,17 +30,36 @@ impl<T: Copy + PartialEq> Runs<T> {
         self.len += times;
     }
 
+    /// Adds values, folded.
+    #[inline]
+    pub(crate) fn add_each(&mut self, values: impl Iterator<Item = T>) {
+        values.for_each(|value| self.add(value, 1));
+    }
+
+    /// Adds values as they are.
+    #[inline]
+    pub(crate) fn add_plain(&mut self, values: impl ExactSizeIterator<Item = T>) {
+        debug_assert!(self.is_plain(), "values are all folded or all plain");
+        self.len += values.len() as u32;
+        self.values.extend(values);
+    }
+
+    /// Whether nothing is folded.
+    fn is_plain(&self) -> bool {
+        self.starts.is_empty()
+    }
+
     /// How many values, repetitions counted.
     pub(crate) fn len(&self) -> u32 {
         self.len
     }
 
-    /// The value of each run.
+    /// The value of each run, or all of them.
     pub(crate) fn values(&self) -> &[T] {
         &self.values
     }
 
-    /// Where each run begins.
+    /// Where each run begins; empty when all values are plain.
     pub(crate) fn starts(&self) -> &[u32] {
         &self.starts
     }
@@ -64,7 +84,7 @@ impl<T: Copy + PartialEq> Runs<T> {
     }
 }
 
-/// How long each run is.
+/// How long each run is, of which there are some.
 pub(crate) fn lengths(starts: &[u32], len: u32) -> impl Iterator<Item = u32> {
     let ends = starts.iter().skip(1).copied().chain([len]);
     starts.iter().zip(ends).map(|(start, end)| end - start)
@@ -185,9 +205,12 @@ mod tests {
         assert_eq!((runs.values(), runs.starts(), runs.len()), (&[7, 8, 7][..], &[0, 3, 4][..], 5));
         assert_eq!(runs.dense(&mut Vec::new()), [7, 7, 7, 8, 7]);
         runs.clear();
-        runs.add(1, 1);
-        runs.add(2, 1);
-        assert_eq!(runs.dense(&mut Vec::new()), [1, 2]);
+        runs.add_each([1, 2].into_iter());
+        assert_eq!((runs.dense(&mut Vec::new()), runs.starts()), (&[1, 2][..], &[0, 1][..]));
+        runs.clear();
+        runs.add_plain([1, 1].into_iter());
+        runs.add_plain([2].into_iter());
+        assert_eq!((runs.dense(&mut Vec::new()), runs.starts(), runs.len()), (&[1, 1, 2][..], &[][..], 3));
     }
 
     #[test]

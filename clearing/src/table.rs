@@ -505,13 +505,58 @@ impl Push<'_> {
         self
     }
 
+    /// A name for each row; they hardly ever repeat.
+    #[inline]
+    pub(crate) fn names_plain(mut self, names: impl ExactSizeIterator<Item = u32>) -> Self {
+        assert!(names.len() == self.times as usize, "a name for each row");
+        let at = self.here(false);
+        self.names(at).add_plain(names);
+        self
+    }
+
     /// A name for each row.
     #[inline]
     pub(crate) fn names_each(mut self, names: impl ExactSizeIterator<Item = u32>) -> Self {
         assert!(names.len() == self.times as usize, "a name for each row");
         let at = self.here(false);
-        let runs = self.names(at);
-        names.for_each(|name| runs.add(name, 1));
+        self.names(at).add_each(names);
+        self
+    }
+
+    /// A name or null for each row.
+    #[inline]
+    pub(crate) fn names_or_null_each(mut self, names: impl ExactSizeIterator<Item = Option<u32>>) -> Self {
+        assert!(names.len() == self.times as usize, "a name or null for each row");
+        let at = self.here(true);
+        for name in names {
+            self.rows.present[at].add(name.is_some(), 1);
+            name.into_iter().for_each(|name| self.names(at).add(name, 1));
+        }
+        self
+    }
+
+    /// Texts of each row.
+    #[inline]
+    pub(crate) fn texts_each<'a>(mut self, values: impl ExactSizeIterator<Item = &'a [u8]>) -> Self {
+        assert!(values.len() == self.times as usize, "a text for each row");
+        let at = self.here(false);
+        let texts = self.texts(at);
+        values.for_each(|value| texts.add(1, |text| text.extend_from_slice(value)));
+        self
+    }
+
+    /// Texts or nulls of each row.
+    #[inline]
+    pub(crate) fn texts_or_null_each<'a>(
+        mut self,
+        values: impl ExactSizeIterator<Item = Option<&'a [u8]>>,
+    ) -> Self {
+        assert!(values.len() == self.times as usize, "a text or null for each row");
+        let at = self.here(true);
+        for value in values {
+            self.rows.present[at].add(value.is_some(), 1);
+            value.into_iter().for_each(|value| self.texts(at).add(1, |text| text.extend_from_slice(value)));
+        }
         self
     }
 
@@ -549,13 +594,36 @@ impl Push<'_> {
         self.long(value.into())
     }
 
+    /// A number for each row; they hardly ever repeat.
+    #[inline]
+    pub(crate) fn numbers_plain(mut self, numbers: impl ExactSizeIterator<Item = i64>) -> Self {
+        assert!(numbers.len() == self.times as usize, "a number for each row");
+        let at = self.here(false);
+        self.numbers(at).add_plain(numbers);
+        self
+    }
+
     /// A number or flag for each row.
     #[inline]
     pub(crate) fn numbers_each(mut self, numbers: impl ExactSizeIterator<Item = i64>) -> Self {
         assert!(numbers.len() == self.times as usize, "a number for each row");
         let at = self.here(false);
-        let runs = self.numbers(at);
-        numbers.for_each(|number| runs.add(number, 1));
+        self.numbers(at).add_each(numbers);
+        self
+    }
+
+    /// A number or null for each row.
+    #[inline]
+    pub(crate) fn numbers_or_null_each(
+        mut self,
+        numbers: impl ExactSizeIterator<Item = Option<i64>>,
+    ) -> Self {
+        assert!(numbers.len() == self.times as usize, "a number or null for each row");
+        let at = self.here(true);
+        for number in numbers {
+            self.rows.present[at].add(number.is_some(), 1);
+            number.into_iter().for_each(|number| self.numbers(at).add(number, 1));
+        }
         self
     }
 

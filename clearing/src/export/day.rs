@@ -12,8 +12,8 @@ use std::path::PathBuf;
 
 use suanpan_core::{
     BackKind, BackRow, Command, Currency, Cycle, Date, Entry, EntrySink, Key, Ledger, MerchantId,
-    MerchantStatus, MerchantTerms, OrderRow, OrderStatus, RefundState, SentAs, SettlementMode, Subject,
-    Timestamp, Touched, Voucher,
+    MerchantStatus, MerchantTerms, OrderRow, RefundState, SentAs, SettlementMode, Subject, Timestamp,
+    Touched, Voucher,
 };
 use tempfile::TempDir;
 
@@ -68,6 +68,10 @@ struct Mark {
     record: u32,
     index: u16,
 }
+
+/// Orders that become rows together, column by column: half of what it costs one by one.
+const TOGETHER: usize = 64;
+const _: () = assert!(GROUP_ROWS.is_multiple_of(TOGETHER));
 
 const UNTOUCHED: Mark = Mark { record: u32::MAX, index: 0 };
 
@@ -270,19 +274,19 @@ impl OpenDay {
             return;
         };
         let shard = self.shard_of(voucher.merchant);
-        let (here, names, lines) = (self.here, &mut self.names, &self.lines);
+        let (here, first, names, lines) = (self.here, self.line, &mut self.names, &self.lines);
         let rows = &mut self.entries[usize::from(shard)];
         rows.push_group(count)
             .long(position(here.position))
             .int(here.index.into())
             .int(self.group)
-            .numbers_each((self.line..self.line + count.cast_signed()).map(i64::from))
+            .numbers_plain((0..lines.len()).map(|line| i64::from(first) + line as i64))
             .long(here.decided_at.0)
             .name_or_null(voucher.merchant.map(|id| names.merchant(id)))
-            .numbers_each(lines.iter().map(|line| line.subject.into()))
-            .names_each(lines.iter().map(|line| line.from))
-            .names_each(lines.iter().map(|line| line.to))
-            .numbers_each(lines.iter().map(|line| line.amount))
+            .numbers_plain(lines.iter().map(|line| line.subject.into()))
+            .names_plain(lines.iter().map(|line| line.from))
+            .names_plain(lines.iter().map(|line| line.to))
+            .numbers_plain(lines.iter().map(|line| line.amount))
             .names_each(lines.iter().map(|line| names.currency(line.currency)))
             .text_or_null(voucher.order_no.as_ref().map(|number| number.as_bytes()))
             .text_or_null(voucher.refund_no.as_ref().map(|number| number.as_bytes()))
@@ -414,6 +418,7 @@ impl OpenDay {
     fn write_orders(&mut self, cut: Cut, ledger: &Ledger) {
         let marks = std::mem::take(&mut self.orders);
         let mut chunks = Chunks::new(Table::Orders, self.shards);
+        let mut waiting: Vec<Vec<_>> = (0..self.shards).map(|_| Vec::with_capacity(TOGETHER)).collect();
         for (place, mark) in marks.touched() {
             let (row, here) = (ledger.order_row(place, cut.at), self.place(mark));
             if row.accounting_date == Some(self.date) {
@@ -422,8 +427,16 @@ impl OpenDay {
                 totals.amount_minor = totals.amount_minor.saturating_add(minor(row.amount));
             }
             let shard = row.merchant.shard(self.shards);
-            push_order(chunks.of(shard), here, &row, &mut self.names);
-            self.send_full(shard, chunks.of(shard));
+            let together = &mut waiting[usize::from(shard)];
+            together.push((here, row));
+            if together.len() == TOGETHER {
+                push_orders(chunks.of(shard), together, &mut self.names);
+                together.clear();
+                self.send_full(shard, chunks.of(shard));
+            }
+        }
+        for (shard, together) in (0..).zip(waiting).filter(|(_, together)| !together.is_empty()) {
+            push_orders(chunks.of(shard), &together, &mut self.names);
         }
         chunks.rest().into_iter().for_each(|(shard, rows)| self.send(shard, rows));
     }
@@ -575,37 +588,40 @@ impl Chunks {
     }
 }
 
-fn push_order(rows: &mut Rows, here: Place, row: &OrderRow<'_>, names: &mut Names) {
-    rows.push()
-        .long(position(here.position))
-        .int(here.index.into())
-        .long(here.decided_at.0)
-        .name(names.merchant(row.merchant))
-        .text(row.order_no.as_bytes())
-        .name(names.channel(row.channel))
-        .name(names.currency(row.currency))
-        .name(names.of(order_status(row.status).as_bytes()))
-        .long(minor(row.amount))
-        .long(minor(row.amount + row.discounts.total()))
-        .long(minor(row.fee))
-        .long(minor(row.platform_fee))
-        .long(minor(row.channel_cost))
-        .long(minor(row.net))
-        .long(minor(row.refundable))
-        .long(minor(row.refunded))
-        .long(minor(row.in_flight))
-        .long(minor(row.held))
-        .long(minor(row.discounts.operator))
-        .long(minor(row.discounts.merchant))
-        .long(minor(row.discounts.platform))
-        .long(minor(row.advance_fee))
-        .flag(row.settled)
-        .flag(row.gross)
-        .name_or_null(row.platform.map(|id| names.merchant(id)))
-        .name_or_null(row.promoter.map(|id| names.merchant(id)))
-        .date_or_null(row.accounting_date.map(|date| date.0))
-        .time_or_null(row.paid_at.map(|at| at.0))
-        .text_or_null(row.channel_txn)
+fn push_orders(rows: &mut Rows, orders: &[(Place, OrderRow<'_>)], names: &mut Names) {
+    let Ok(count) = u32::try_from(orders.len()) else { unreachable!("{TOGETHER} at most") };
+    let each = || orders.iter().map(|(_, row)| row);
+    let amounts = |of: fn(&OrderRow<'_>) -> u64| each().map(move |row| minor(of(row)));
+    rows.push_group(count)
+        .numbers_each(orders.iter().map(|(here, _)| position(here.position)))
+        .numbers_plain(orders.iter().map(|(here, _)| here.index.into()))
+        .numbers_each(orders.iter().map(|(here, _)| here.decided_at.0))
+        .names_plain(each().map(|row| names.merchant(row.merchant)))
+        .texts_each(each().map(|row| row.order_no.as_bytes()))
+        .names_each(each().map(|row| names.channel(row.channel)))
+        .names_each(each().map(|row| names.currency(row.currency)))
+        .names_each(each().map(|row| names.status(row.status)))
+        .numbers_plain(amounts(|row| row.amount))
+        .numbers_plain(amounts(|row| row.amount + row.discounts.total()))
+        .numbers_plain(amounts(|row| row.fee))
+        .numbers_each(amounts(|row| row.platform_fee))
+        .numbers_plain(amounts(|row| row.channel_cost))
+        .numbers_plain(amounts(|row| row.net))
+        .numbers_plain(amounts(|row| row.refundable))
+        .numbers_each(amounts(|row| row.refunded))
+        .numbers_each(amounts(|row| row.in_flight))
+        .numbers_each(amounts(|row| row.held))
+        .numbers_each(amounts(|row| row.discounts.operator))
+        .numbers_each(amounts(|row| row.discounts.merchant))
+        .numbers_each(amounts(|row| row.discounts.platform))
+        .numbers_each(amounts(|row| row.advance_fee))
+        .numbers_each(each().map(|row| row.settled.into()))
+        .numbers_each(each().map(|row| row.gross.into()))
+        .names_or_null_each(each().map(|row| row.platform.map(|id| names.merchant(id))))
+        .names_or_null_each(each().map(|row| row.promoter.map(|id| names.merchant(id))))
+        .numbers_or_null_each(each().map(|row| row.accounting_date.map(|date| date.0.into())))
+        .numbers_or_null_each(each().map(|row| row.paid_at.map(|at| at.0)))
+        .texts_or_null_each(each().map(|row| row.channel_txn.map(|text| text.as_ref())))
         .end();
 }
 
@@ -681,18 +697,6 @@ fn push_merchant(rows: &mut Rows, cut: Cut, terms: &MerchantTerms, names: &mut N
             .as_bytes()),
         )
         .end();
-}
-
-fn order_status(status: OrderStatus) -> &'static str {
-    match status {
-        OrderStatus::Created => "created",
-        OrderStatus::Closed => "closed",
-        OrderStatus::PaidLate => "paid_late",
-        OrderStatus::Paid => "paid",
-        OrderStatus::Voided => "voided",
-        OrderStatus::PartiallyRefunded => "partially_refunded",
-        OrderStatus::Refunded => "refunded",
-    }
 }
 
 fn refund_state(state: RefundState) -> &'static str {

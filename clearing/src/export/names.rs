@@ -7,7 +7,7 @@ use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashTable};
-use suanpan_core::{ChannelId, Currency, MerchantId};
+use suanpan_core::{ChannelId, Currency, MerchantId, OrderStatus};
 
 use crate::runs::Texts;
 
@@ -26,6 +26,8 @@ pub(super) struct Names {
     last: Option<(MerchantId, u32)>,
     currencies: Vec<(Currency, u32)>,
     channels: Vec<u32>,
+    /// One more than the name of each status; 0 where it was not met yet.
+    statuses: [u32; 8],
 }
 
 impl Names {
@@ -84,6 +86,16 @@ impl Names {
         }
     }
 
+    /// What is said of where an order stands.
+    #[inline]
+    pub(super) fn status(&mut self, status: OrderStatus) -> u32 {
+        let at = status as usize;
+        if self.statuses[at] == 0 {
+            self.statuses[at] = self.of(order_status(status).as_bytes()) + 1;
+        }
+        self.statuses[at] - 1
+    }
+
     /// What the channels are called now.
     pub(super) fn set_channels(&mut self, channels: &[String]) {
         self.channels = channels.iter().map(|channel| self.of(channel.as_bytes())).collect();
@@ -95,6 +107,18 @@ impl Names {
         fresh.extend_from(&self.all, self.handed_on);
         self.handed_on = self.all.len();
         fresh
+    }
+}
+
+fn order_status(status: OrderStatus) -> &'static str {
+    match status {
+        OrderStatus::Created => "created",
+        OrderStatus::Closed => "closed",
+        OrderStatus::PaidLate => "paid_late",
+        OrderStatus::Paid => "paid",
+        OrderStatus::Voided => "voided",
+        OrderStatus::PartiallyRefunded => "partially_refunded",
+        OrderStatus::Refunded => "refunded",
     }
 }
 
