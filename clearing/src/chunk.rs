@@ -81,6 +81,15 @@ impl Scratch {
         rows: u32,
         names: &Texts,
     ) -> Result<(Bytes, ColumnCloseResult), ParquetError> {
+        let (values_due, levels_due) = match kind.is_nullable() {
+            true => (present.count(true), rows),
+            false => (rows, 0),
+        };
+        assert!(
+            (values.len(), present.len()) == (values_due, levels_due),
+            "{} of {rows} rows",
+            column.name()
+        );
         self.page.clear();
         self.dictionary.clear();
         if kind.is_nullable() {
@@ -98,8 +107,7 @@ impl Scratch {
             }
             Values::Numbers(runs) => self.numbers(runs, width_of(kind)),
         };
-        let nulls = if kind.is_nullable() { rows - values.len() } else { 0 };
-        self.pages(column, &encoded, rows, statistics(kind, values, nulls))
+        self.pages(column, &encoded, rows, statistics(kind, values, rows - values.len()))
     }
 
     /// Writes which rows have a value.

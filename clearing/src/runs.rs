@@ -54,6 +54,12 @@ impl<T: Copy + PartialEq> Runs<T> {
         self.len
     }
 
+    /// How many of these there are, of folded ones.
+    pub(crate) fn count(&self, of: T) -> u32 {
+        let runs = self.values.iter().zip(lengths(&self.starts, self.len));
+        runs.filter(|(value, _)| **value == of).map(|(_, times)| times).sum()
+    }
+
     /// The value of each run, or all of them.
     pub(crate) fn values(&self) -> &[T] {
         &self.values

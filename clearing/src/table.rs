@@ -393,7 +393,8 @@ impl Rows {
         self.push_group(1)
     }
 
-    /// Begins to add some rows together: a column that is given once has the value in each of them.
+    /// Begins to add some rows together: a column that is given once has the value in each of them. That each has as many values as
+    /// there are rows is seen when they are written.
     #[inline]
     pub(crate) fn push_group(&mut self, rows: u32) -> Push<'_> {
         assert!(rows > 0, "a group of rows");
@@ -508,7 +509,6 @@ impl Push<'_> {
     /// A name for each row; they hardly ever repeat.
     #[inline]
     pub(crate) fn names_plain(mut self, names: impl ExactSizeIterator<Item = u32>) -> Self {
-        assert!(names.len() == self.times as usize, "a name for each row");
         let at = self.here(false);
         self.names(at).add_plain(names);
         self
@@ -516,48 +516,57 @@ impl Push<'_> {
 
     /// A name for each row.
     #[inline]
-    pub(crate) fn names_each(mut self, names: impl ExactSizeIterator<Item = u32>) -> Self {
-        assert!(names.len() == self.times as usize, "a name for each row");
+    pub(crate) fn names_each(mut self, names: impl Iterator<Item = u32>) -> Self {
         let at = self.here(false);
         self.names(at).add_each(names);
         self
     }
 
-    /// A name or null for each row.
+    /// Names or nulls, each for so many rows.
     #[inline]
-    pub(crate) fn names_or_null_each(mut self, names: impl ExactSizeIterator<Item = Option<u32>>) -> Self {
-        assert!(names.len() == self.times as usize, "a name or null for each row");
+    pub(crate) fn names_or_null_runs(mut self, names: impl Iterator<Item = (Option<u32>, u32)>) -> Self {
         let at = self.here(true);
-        for name in names {
-            self.rows.present[at].add(name.is_some(), 1);
-            name.into_iter().for_each(|name| self.names(at).add(name, 1));
+        for (name, times) in names {
+            self.rows.present[at].add(name.is_some(), times);
+            name.into_iter().for_each(|name| self.names(at).add(name, times));
         }
         self
     }
 
-    /// Texts of each row.
+    /// A name or null for each row.
     #[inline]
-    pub(crate) fn texts_each<'a>(mut self, values: impl ExactSizeIterator<Item = &'a [u8]>) -> Self {
-        assert!(values.len() == self.times as usize, "a text for each row");
+    pub(crate) fn names_or_null_each(self, names: impl Iterator<Item = Option<u32>>) -> Self {
+        self.names_or_null_runs(names.map(|name| (name, 1)))
+    }
+
+    /// A text for each row.
+    #[inline]
+    pub(crate) fn texts_each<'a>(mut self, values: impl Iterator<Item = &'a [u8]>) -> Self {
         let at = self.here(false);
         let texts = self.texts(at);
         values.for_each(|value| texts.add(1, |text| text.extend_from_slice(value)));
         self
     }
 
-    /// Texts or nulls of each row.
+    /// Texts or nulls, each for so many rows.
     #[inline]
-    pub(crate) fn texts_or_null_each<'a>(
+    pub(crate) fn texts_or_null_runs<'a>(
         mut self,
-        values: impl ExactSizeIterator<Item = Option<&'a [u8]>>,
+        values: impl Iterator<Item = (Option<&'a [u8]>, u32)>,
     ) -> Self {
-        assert!(values.len() == self.times as usize, "a text or null for each row");
         let at = self.here(true);
-        for value in values {
-            self.rows.present[at].add(value.is_some(), 1);
-            value.into_iter().for_each(|value| self.texts(at).add(1, |text| text.extend_from_slice(value)));
+        for (value, times) in values {
+            self.rows.present[at].add(value.is_some(), times);
+            let texts = self.texts(at);
+            value.into_iter().for_each(|value| texts.add(times, |text| text.extend_from_slice(value)));
         }
         self
+    }
+
+    /// A text or null for each row.
+    #[inline]
+    pub(crate) fn texts_or_null_each<'a>(self, values: impl Iterator<Item = Option<&'a [u8]>>) -> Self {
+        self.texts_or_null_runs(values.map(|value| (value, 1)))
     }
 
     /// 64 bits, or a time.
@@ -597,28 +606,29 @@ impl Push<'_> {
     /// A number for each row; they hardly ever repeat.
     #[inline]
     pub(crate) fn numbers_plain(mut self, numbers: impl ExactSizeIterator<Item = i64>) -> Self {
-        assert!(numbers.len() == self.times as usize, "a number for each row");
         let at = self.here(false);
         self.numbers(at).add_plain(numbers);
         self
     }
 
+    /// Numbers, each for so many rows.
+    #[inline]
+    pub(crate) fn numbers_runs(mut self, numbers: impl Iterator<Item = (i64, u32)>) -> Self {
+        let at = self.here(false);
+        let runs = self.numbers(at);
+        numbers.for_each(|(number, times)| runs.add(number, times));
+        self
+    }
+
     /// A number or flag for each row.
     #[inline]
-    pub(crate) fn numbers_each(mut self, numbers: impl ExactSizeIterator<Item = i64>) -> Self {
-        assert!(numbers.len() == self.times as usize, "a number for each row");
-        let at = self.here(false);
-        self.numbers(at).add_each(numbers);
-        self
+    pub(crate) fn numbers_each(self, numbers: impl Iterator<Item = i64>) -> Self {
+        self.numbers_runs(numbers.map(|number| (number, 1)))
     }
 
     /// A number or null for each row.
     #[inline]
-    pub(crate) fn numbers_or_null_each(
-        mut self,
-        numbers: impl ExactSizeIterator<Item = Option<i64>>,
-    ) -> Self {
-        assert!(numbers.len() == self.times as usize, "a number or null for each row");
+    pub(crate) fn numbers_or_null_each(mut self, numbers: impl Iterator<Item = Option<i64>>) -> Self {
         let at = self.here(true);
         for number in numbers {
             self.rows.present[at].add(number.is_some(), 1);

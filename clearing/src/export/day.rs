@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use suanpan_core::{
     BackKind, BackRow, Command, Currency, Cycle, Date, Entry, EntrySink, Key, Ledger, MerchantId,
-    MerchantStatus, MerchantTerms, OrderRow, RefundState, SentAs, SettlementMode, Subject, Timestamp,
+    MerchantStatus, MerchantTerms, Number, OrderRow, RefundState, SentAs, SettlementMode, Subject, Timestamp,
     Touched, Voucher,
 };
 use tempfile::TempDir;
@@ -69,7 +69,7 @@ struct Mark {
     index: u16,
 }
 
-/// Orders that become rows together, column by column: half of what it costs one by one.
+/// Orders, and groups of entries, that become rows together, column by column: half of what it costs one by one.
 const TOGETHER: usize = 64;
 const _: () = assert!(GROUP_ROWS.is_multiple_of(TOGETHER));
 
@@ -95,15 +95,35 @@ impl Marks {
     }
 }
 
-/// An entry of the group that is being booked.
+/// A group of entries: what its voucher says is the same in all of them.
+#[derive(Debug, Clone, Copy)]
+struct Group {
+    here: Place,
+    /// Which group of the command.
+    number: i32,
+    /// How many entries it has.
+    lines: u32,
+    voucher: Voucher,
+}
+
+/// An entry of a group.
 #[derive(Debug, Clone, Copy)]
 struct Line {
+    /// Which of its command.
+    number: i64,
     subject: u8,
     from: u32,
     to: u32,
     amount: i64,
     currency: Currency,
     reversal: bool,
+}
+
+/// Groups of a shard that wait to become rows together, column by column: one by one they cost three times as much.
+#[derive(Debug, Default)]
+struct Waiting {
+    groups: Vec<Group>,
+    lines: Vec<Line>,
 }
 
 /// A day that is open; see the file's page. As an [`EntrySink`] it takes what a command books.
@@ -128,12 +148,12 @@ pub struct OpenDay {
     voids: Marks,
     /// The command that is being applied.
     here: Place,
-    group: i32,
-    /// Lines of the command before the group.
-    line: i32,
-    /// What the group is about, and its entries so far: they become rows together.
-    voucher: Option<Voucher>,
-    lines: Vec<Line>,
+    /// Groups and lines of it so far.
+    groups: i32,
+    lines: i64,
+    /// Whose group is being booked.
+    shard: u16,
+    waiting: Vec<Waiting>,
     totals: BTreeMap<Currency, CurrencyTotals>,
 }
 
@@ -181,10 +201,10 @@ impl OpenDay {
             refunds: Marks::default(),
             voids: Marks::default(),
             here: Place::default(),
-            group: 0,
-            line: 0,
-            voucher: None,
-            lines: Vec::new(),
+            groups: 0,
+            lines: 0,
+            shard: 0,
+            waiting: (0..shards).map(|_| Waiting::default()).collect(),
             totals: BTreeMap::new(),
         };
         day.name_channels(ledger);
@@ -206,9 +226,8 @@ impl OpenDay {
     /// A command is about to be applied.
     #[inline]
     pub fn begin(&mut self, place: Place) {
-        self.end_group();
         self.here = place;
-        (self.group, self.line) = (-1, 0);
+        (self.groups, self.lines) = (0, 0);
     }
 
     /// The command was applied; `key` is what the ledger gave for it.
@@ -268,29 +287,35 @@ impl OpenDay {
         }
     }
 
-    /// Makes rows of the group's entries: what its voucher says is the same in all of them.
-    fn end_group(&mut self) {
-        let (Some(voucher), Ok(count @ 1..)) = (&self.voucher, u32::try_from(self.lines.len())) else {
-            return;
+    /// Makes rows of the groups that wait.
+    fn write_groups(&mut self, shard: u16) {
+        let (at, names) = (usize::from(shard), &mut self.names);
+        let Waiting { groups, lines } = &mut self.waiting[at];
+        // A group without entries is followed by none: the next takes its place.
+        groups.pop_if(|group| group.lines == 0);
+        let Ok(count @ 1..) = u32::try_from(lines.len()) else { return };
+        let each = || groups.iter().map(|group| (group, group.lines));
+        let number = |of: fn(&Voucher) -> Option<&Number>| {
+            each().map(move |(group, times)| (of(&group.voucher).map(Number::as_bytes), times))
         };
-        let shard = self.shard_of(voucher.merchant);
-        let (here, first, names, lines) = (self.here, self.line, &mut self.names, &self.lines);
-        let rows = &mut self.entries[usize::from(shard)];
-        rows.push_group(count)
-            .long(position(here.position))
-            .int(here.index.into())
-            .int(self.group)
-            .numbers_plain((0..lines.len()).map(|line| i64::from(first) + line as i64))
-            .long(here.decided_at.0)
-            .name_or_null(voucher.merchant.map(|id| names.merchant(id)))
+        self.entries[at]
+            .push_group(count)
+            .numbers_runs(each().map(|(group, times)| (position(group.here.position), times)))
+            .numbers_runs(each().map(|(group, times)| (group.here.index.into(), times)))
+            .numbers_runs(each().map(|(group, times)| (group.number.into(), times)))
+            .numbers_plain(lines.iter().map(|line| line.number))
+            .numbers_runs(each().map(|(group, times)| (group.here.decided_at.0, times)))
+            .names_or_null_runs(
+                each().map(|(group, times)| (group.voucher.merchant.map(|id| names.merchant(id)), times)),
+            )
             .numbers_plain(lines.iter().map(|line| line.subject.into()))
             .names_plain(lines.iter().map(|line| line.from))
             .names_plain(lines.iter().map(|line| line.to))
             .numbers_plain(lines.iter().map(|line| line.amount))
             .names_each(lines.iter().map(|line| names.currency(line.currency)))
-            .text_or_null(voucher.order_no.as_ref().map(|number| number.as_bytes()))
-            .text_or_null(voucher.refund_no.as_ref().map(|number| number.as_bytes()))
-            .text_or_null(voucher.reference.as_ref().map(|number| number.as_bytes()))
+            .texts_or_null_runs(number(|voucher| voucher.order_no.as_ref()))
+            .texts_or_null_runs(number(|voucher| voucher.refund_no.as_ref()))
+            .texts_or_null_runs(number(|voucher| voucher.reference.as_ref()))
             .numbers_each(lines.iter().map(|line| line.reversal.into()))
             .end();
         for lines in lines.chunk_by(|one, next| one.currency == next.currency) {
@@ -299,11 +324,11 @@ impl OpenDay {
             let minor = lines.iter().fold(totals.entries_minor, |sum, line| sum.saturating_add(line.amount));
             totals.entries_minor = minor;
         }
-        self.line += count.cast_signed();
-        self.lines.clear();
-        if self.entries[usize::from(shard)].len() >= GROUP_ROWS {
+        groups.clear();
+        lines.clear();
+        if self.entries[at].len() >= GROUP_ROWS {
             let room = self.encoder.room(Table::Entries);
-            let full = std::mem::replace(&mut self.entries[usize::from(shard)], room);
+            let full = std::mem::replace(&mut self.entries[at], room);
             self.send(shard, full);
         }
     }
@@ -331,9 +356,16 @@ fn position(position: u64) -> i64 {
 
 impl EntrySink for OpenDay {
     fn open(&mut self, voucher: &Voucher) {
-        self.end_group();
-        self.voucher = Some(*voucher);
-        self.group += 1;
+        self.shard = self.shard_of(voucher.merchant);
+        let at = usize::from(self.shard);
+        if self.waiting[at].groups.len() >= TOGETHER {
+            self.write_groups(self.shard);
+        }
+        let (here, number) = (self.here, self.groups);
+        let groups = &mut self.waiting[at].groups;
+        groups.pop_if(|group| group.lines == 0);
+        groups.push(Group { here, number, lines: 0, voucher: *voucher });
+        self.groups += 1;
     }
 
     #[inline]
@@ -342,12 +374,15 @@ impl EntrySink for OpenDay {
         let (names, channels) = (&mut self.names, &self.channels);
         let from = self.accounts.give(currency, from, amount).name(names, channels);
         let to = self.accounts.take(currency, to, amount).name(names, channels);
-        self.lines.push(Line { subject: subject.0, from, to, amount: minor(amount), currency, reversal });
-        if subject == Subject::SETTLEMENT
-            && let Some(voucher) = self.voucher
-            && let Some(merchant) = voucher.merchant
-        {
-            self.book_settlement(merchant, &voucher, entry);
+        let Waiting { groups, lines } = &mut self.waiting[usize::from(self.shard)];
+        let Some(group) = groups.last_mut() else { unreachable!("an entry before its voucher") };
+        let (number, amount) = (self.lines, minor(amount));
+        lines.push(Line { number, subject: subject.0, from, to, amount, currency, reversal });
+        group.lines += 1;
+        self.lines += 1;
+        if subject == Subject::SETTLEMENT {
+            let voucher = group.voucher;
+            voucher.merchant.into_iter().for_each(|merchant| self.book_settlement(merchant, &voucher, entry));
         }
     }
 }
@@ -374,8 +409,8 @@ impl OpenDay {
     /// When it does not add up, or cannot be put. Nothing of it is in the store then that any manifest names.
     pub fn close(mut self, store: &Store, cut: Cut, ledger: &Ledger) -> Result<(Manifest, bool), DayError> {
         assert!(ledger.date() == self.date, "the ledger as it is before the cut");
-        self.end_group();
         for shard in 0..self.shards {
+            self.write_groups(shard);
             let at = usize::from(shard);
             let entries = std::mem::replace(&mut self.entries[at], Rows::with_names(Table::Entries));
             self.send(shard, entries);
