@@ -291,3 +291,200 @@ fn statistics(kind: Kind, values: &Values, nulls: u32) -> Option<Statistics> {
         (_, Width::Bits64) => Statistics::int64(least, greatest, None, nulls, false),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::path::Path;
+
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::parquet_file::{ParquetFile, ParquetFileError, read};
+    use crate::table::{Rows, Table, bill, merchants};
+
+    /// A name that is one of few, and for each place another.
+    fn name_of(which: u32) -> Vec<u8> {
+        if which == 0 { Vec::new() } else { format!("name {which}").into_bytes() }
+    }
+
+    fn names(count: u32) -> Texts {
+        let mut names = Texts::default();
+        (0..count).for_each(|which| names.add(&name_of(which)));
+        names
+    }
+
+    /// A column of names that may be null, and one that may not, as the library reads them.
+    fn names_come_back(rows: &[Option<u32>], count: u32, is_plain: bool) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("merchants.parquet");
+        let mut all = Rows::with_names(Table::Merchants);
+        let some = |row: &Option<u32>| row.unwrap_or(0);
+        for rows in rows.chunks(1_000) {
+            let push = all.push_group(u32::try_from(rows.len()).unwrap()).long(7);
+            let push = if is_plain {
+                push.names_plain(rows.iter().map(some))
+            } else {
+                push.names_each(rows.iter().map(some))
+            };
+            let push = push.texts_each(rows.iter().map(|_| &b""[..])).name(0).name(0);
+            push.names_or_null_each(rows.iter().copied()).name(0).name(0).end();
+        }
+        let mut file = ParquetFile::create(Table::Merchants, &path).unwrap();
+        file.write_with_names(&all, &names(count), &mut Scratch::new().unwrap()).unwrap();
+        file.finish().unwrap();
+        let columns = [merchants::MERCHANT_ID, merchants::NAME, merchants::CURRENCY, merchants::PLATFORM_ID];
+        read::<ParquetFileError>(Table::Merchants, &path, &columns, &mut |read| {
+            assert_eq!(read.len(), rows.len());
+            for (at, row) in rows.iter().enumerate() {
+                assert_eq!(read.text(merchants::MERCHANT_ID, at).as_bytes(), name_of(some(row)), "{at}");
+                let or_null =
+                    read.text_or_null(merchants::PLATFORM_ID, at).map(|text| text.as_bytes().to_vec());
+                assert_eq!(or_null, row.map(name_of), "{at}");
+                assert_eq!((read.text(merchants::NAME, at), read.text(merchants::CURRENCY, at)), ("", ""));
+            }
+            Ok(())
+        })
+        .unwrap();
+        says_how_it_is_encoded(&path);
+    }
+
+    /// Whether the footer says of each column what its pages say.
+    fn says_how_it_is_encoded(path: &Path) {
+        let reader = SerializedFileReader::new(File::open(path).unwrap()).unwrap();
+        for group in 0..reader.num_row_groups() {
+            let group = reader.get_row_group(group).unwrap();
+            for (at, column) in group.metadata().columns().iter().enumerate() {
+                let (mut values, mut bytes) = (0, 0);
+                for page in group.get_column_page_reader(at).unwrap() {
+                    let page = page.unwrap();
+                    assert!(column.encodings().any(|encoding| encoding == page.encoding()));
+                    assert_eq!(
+                        page.is_dictionary_page(),
+                        page.encoding() == Encoding::PLAIN
+                            && values == 0
+                            && column.dictionary_page_offset().is_some()
+                    );
+                    values += if page.is_data_page() { i64::from(page.num_values()) } else { 0 };
+                    bytes += page.buffer().len();
+                }
+                assert_eq!(values, group.metadata().num_rows());
+                assert!(bytes as i64 <= column.uncompressed_size());
+            }
+        }
+    }
+
+    #[test]
+    fn names_of_every_width_come_back() {
+        names_come_back(&[None], 1, false);
+        names_come_back(&[Some(0)], 1, false);
+        names_come_back(&[Some(0); 9], 1, true);
+        for bits in 0..=17_u32 {
+            let power = 1_u32 << bits;
+            for count in [power.saturating_sub(1).max(1), power, power + 1] {
+                let rows: Vec<_> = (0..count + 5).map(|row| Some(row * 7 % count)).collect();
+                names_come_back(&rows, count, bits % 2 == 0);
+            }
+        }
+    }
+
+    #[test]
+    fn runs_and_nulls_of_every_length_come_back() {
+        for run in [1, 2, 7, 8, 9, 31, 32, 33, 63, 64, 200, 9_000] {
+            for count in [1, 2, 3, 300] {
+                let rows: Vec<_> = (0..run * 3 + 1).map(|row| Some(row / run % count)).collect();
+                names_come_back(&rows, count, false);
+                let with_nulls: Vec<_> =
+                    (0..run * 3 + 1).map(|row| (row / run % 2 == 0).then_some(row % count)).collect();
+                names_come_back(&with_nulls, count, false);
+            }
+        }
+    }
+
+    /// Numbers of 64 and of 32 bits, and texts.
+    fn values_come_back(rows: &[(i64, i32, String)], is_plain: bool) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bill.parquet");
+        let mut all = Rows::new(Table::Bill);
+        let push = all.push_group(u32::try_from(rows.len()).unwrap());
+        let (ints, longs) = (rows.iter().map(|row| i64::from(row.1)), rows.iter().map(|row| row.0));
+        let push = if is_plain {
+            push.numbers_plain(ints).numbers_plain(longs)
+        } else {
+            push.numbers_each(ints).numbers_each(longs)
+        };
+        push.text("")
+            .text("paid")
+            .long(-1)
+            .text("")
+            .texts_each(rows.iter().map(|row| row.2.as_bytes()))
+            .text("one")
+            .text("")
+            .text("")
+            .text("CNY")
+            .long(i64::MIN)
+            .long(i64::MAX)
+            .end();
+        let mut file = ParquetFile::create(Table::Bill, &path).unwrap();
+        file.write(&all).unwrap();
+        file.finish().unwrap();
+        let columns: Vec<usize> = (0..bill::COLUMNS.len()).collect();
+        read::<ParquetFileError>(Table::Bill, &path, &columns, &mut |read| {
+            assert_eq!(read.len(), rows.len());
+            for (at, (long, int, text)) in rows.iter().enumerate() {
+                assert_eq!((read.long(bill::LINE, at), read.int(bill::FILE, at)), (*long, *int), "{at}");
+                assert_eq!(read.text(bill::CHANNEL_TXN, at), text, "{at}");
+                assert_eq!((read.text(bill::STATE, at), read.text(bill::ORDER_NO, at)), ("paid", "one"));
+                assert_eq!((read.long(bill::AMOUNT, at), read.long(bill::FEE, at)), (i64::MIN, i64::MAX));
+            }
+            Ok(())
+        })
+        .unwrap();
+        let reader = SerializedFileReader::new(File::open(&path).unwrap()).unwrap();
+        let Some(Statistics::Int64(ends)) = reader.metadata().row_group(0).column(bill::LINE).statistics()
+        else {
+            panic!("the least and the greatest line")
+        };
+        assert_eq!(ends.min_opt(), rows.iter().map(|row| &row.0).min());
+        assert_eq!(ends.max_opt(), rows.iter().map(|row| &row.0).max());
+        says_how_it_is_encoded(&path);
+    }
+
+    #[test]
+    fn numbers_of_every_width_come_back() {
+        for bits in 0..=63 {
+            let row = |at: i64| {
+                let long =
+                    (at.wrapping_mul(0x9E37_79B9_7F4A_7C15_u64.cast_signed()) >> (63 - bits)).wrapping_neg();
+                (long, (long >> 32) as i32, format!("{}{at}", "x".repeat(bits)))
+            };
+            for rows in [1, 2, 33, 129, 130] {
+                values_come_back(&(0..rows).map(row).collect::<Vec<_>>(), bits % 2 == 0);
+            }
+        }
+        let ends = [i64::MIN, i64::MAX, 0, -1, i64::MAX, i64::MIN];
+        let row = |at: usize| (ends[at % 6], (ends[at % 6] >> 32) as i32, String::new());
+        values_come_back(&(0..300).map(row).collect::<Vec<_>>(), true);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn whatever_comes_comes_back(
+            runs in prop::collection::vec((any::<i64>(), any::<i32>(), "[a-c]{0,20}", 1..40_usize), 1..40),
+            nulls in prop::collection::vec((any::<bool>(), 0..5_u32, 1..40_usize), 1..40),
+        ) {
+            let rows: Vec<_> = runs.iter()
+                .flat_map(|(long, int, text, times)| std::iter::repeat_n((*long, *int, text.clone()), *times))
+                .collect();
+            values_come_back(&rows, false);
+            values_come_back(&rows, true);
+            let rows: Vec<_> = nulls.iter()
+                .flat_map(|&(is_there, name, times)| std::iter::repeat_n(is_there.then_some(name), times))
+                .collect();
+            names_come_back(&rows, 5, false);
+        }
+    }
+}

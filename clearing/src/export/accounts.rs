@@ -6,7 +6,7 @@ use std::io::Write as _;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use suanpan_core::{Account, ChannelId, Currency};
+use suanpan_core::{Account, ChannelId, Currency, Entry};
 
 use super::names::{Names, UNNAMED};
 
@@ -18,7 +18,9 @@ pub(super) struct Movement {
     pub(super) going: u128,
 }
 
+/// One of them, in a cache line of its own.
 #[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
 struct Moved {
     movement: Movement,
     name: u32,
@@ -49,36 +51,41 @@ impl Accounts {
     /// What an account holds when the day begins.
     pub(super) fn begin(&mut self, currency: Currency, account: Account, opening: i128) {
         let at = self.place(key_of(currency, account));
-        self.moved[at].movement.opening = opening;
+        self.moved[at as usize].movement.opening = opening;
     }
 
-    /// Adds what leaves an account; its name.
-    #[inline]
-    pub(super) fn give(&mut self, currency: Currency, account: Account, amount: u64) -> Known<'_> {
-        let at = self.place(key_of(currency, account));
-        let moved = &mut self.moved[at];
-        moved.movement.going += u128::from(amount);
-        Known { name: &mut moved.name, account }
+    /// Adds up what some entries move, and says the names of who gives and who gets in each. Places are found for all of them before
+    /// anything is added up: so what is not in the cache is waited for together.
+    pub(super) fn book<'a>(
+        &mut self,
+        entries: impl Iterator<Item = &'a Entry> + Clone,
+        names: &mut Names,
+        channels: &[String],
+        named: &mut Vec<(u32, u32)>,
+    ) {
+        named.clear();
+        for &Entry { from, to, currency, .. } in entries.clone() {
+            named.push((self.place(key_of(currency, from)), self.place(key_of(currency, to))));
+        }
+        for (&Entry { from, to, amount, .. }, (giver, taker)) in entries.zip(named) {
+            let (gives, amount) = (&mut self.moved[*giver as usize], u128::from(amount));
+            gives.movement.going += amount;
+            *giver = gives.named(from, names, channels);
+            let takes = &mut self.moved[*taker as usize];
+            takes.movement.coming += amount;
+            *taker = takes.named(to, names, channels);
+        }
     }
 
-    /// Adds what comes to an account; its name.
     #[inline]
-    pub(super) fn take(&mut self, currency: Currency, account: Account, amount: u64) -> Known<'_> {
-        let at = self.place(key_of(currency, account));
-        let moved = &mut self.moved[at];
-        moved.movement.coming += u128::from(amount);
-        Known { name: &mut moved.name, account }
-    }
-
-    #[inline]
-    fn place(&mut self, key: u128) -> usize {
+    fn place(&mut self, key: u128) -> u32 {
         if let Some((_, place)) = self.recent.iter().find(|(known, _)| *known == key) {
-            return *place as usize;
+            return *place;
         }
         self.find(key)
     }
 
-    fn find(&mut self, key: u128) -> usize {
+    fn find(&mut self, key: u128) -> u32 {
         let Self { places, moved, recent, oldest } = self;
         let place = *places.entry(key).or_insert_with(|| {
             moved.push(Moved { movement: Movement::default(), name: UNNAMED });
@@ -86,7 +93,7 @@ impl Accounts {
         });
         recent[*oldest] = (key, place);
         *oldest = (*oldest + 1) % RECENT;
-        place as usize
+        place
     }
 
     /// Forgets the names: a channel's may have changed.
@@ -106,22 +113,14 @@ impl Accounts {
     }
 }
 
-/// An account that was found, to be named.
-pub(super) struct Known<'a> {
-    name: &'a mut u32,
-    account: Account,
-}
-
-impl Known<'_> {
+impl Moved {
     /// The number of its name.
     #[inline]
-    pub(super) fn name(self, names: &mut Names, channels: &[String]) -> u32 {
-        if *self.name == UNNAMED {
-            let mut name = Vec::new();
-            write_account(self.account, channels, &mut name);
-            *self.name = names.of(&name);
+    fn named(&mut self, account: Account, names: &mut Names, channels: &[String]) -> u32 {
+        if self.name == UNNAMED {
+            self.name = names.of(name_of(account, channels).as_bytes());
         }
-        *self.name
+        self.name
     }
 }
 
@@ -173,7 +172,7 @@ pub(super) fn name_of(account: Account, channels: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use suanpan_core::{MerchantAccount, MerchantId};
+    use suanpan_core::{MerchantAccount, MerchantId, Subject};
 
     use super::*;
 
@@ -209,16 +208,27 @@ mod tests {
         let mut days = Accounts::new();
         days.begin(currency, all[3], -7);
         for round in 1..=20 {
-            for (at, &account) in all.iter().enumerate().skip(round % 5) {
-                let name = days.give(currency, account, at as u64).name(&mut names, &[]);
-                assert_eq!(names.of(name_of(account, &[]).as_bytes()), name);
-                days.take(currency, account, 1);
+            let entry = |(at, &account)| Entry {
+                subject: Subject::TRANSFER,
+                from: account,
+                to: all[all.len() - 1 - at],
+                amount: at as u64,
+                currency,
+                reversal: false,
+            };
+            let entries: Vec<Entry> = all.iter().enumerate().skip(round % 5).map(entry).collect();
+            let mut named = Vec::new();
+            days.book(entries.iter(), &mut names, &[], &mut named);
+            assert_eq!(named.len(), entries.len());
+            for (entry, named) in entries.iter().zip(named) {
+                let own = [entry.from, entry.to].map(|account| names.of(name_of(account, &[]).as_bytes()));
+                assert_eq!([named.0, named.1], own);
             }
         }
         for (at, &account) in all.iter().enumerate() {
-            let times = (1..=20).filter(|round| round % 5 <= at).count() as u128;
+            let booked = |at: usize| (1..=20).filter(|round| round % 5 <= at).count() as u128 * at as u128;
             let opening = if at == 3 { -7 } else { 0 };
-            let expected = Movement { opening, coming: times, going: times * at as u128 };
+            let expected = Movement { opening, coming: booked(all.len() - 1 - at), going: booked(at) };
             assert_eq!(days.remove(currency, account), expected, "{account:?}");
         }
         assert_eq!(days.len(), 0);

@@ -111,12 +111,7 @@ struct Group {
 struct Line {
     /// Which of its command.
     number: i64,
-    subject: u8,
-    from: u32,
-    to: u32,
-    amount: i64,
-    currency: Currency,
-    reversal: bool,
+    entry: Entry,
 }
 
 /// Groups of a shard that wait to become rows together, column by column: one by one they cost three times as much.
@@ -124,6 +119,8 @@ struct Line {
 struct Waiting {
     groups: Vec<Group>,
     lines: Vec<Line>,
+    /// The names of who gives and who gets, of each line.
+    names: Vec<(u32, u32)>,
 }
 
 /// A day that is open; see the file's page. As an [`EntrySink`] it takes what a command books.
@@ -233,7 +230,11 @@ impl OpenDay {
     /// The command was applied; `key` is what the ledger gave for it.
     pub fn applied(&mut self, command: &Command, key: Key, ledger: &Ledger) {
         match command {
-            Command::PutChannel(_) => self.name_channels(ledger),
+            Command::PutChannel(_) => {
+                // What waits was booked under the names before.
+                (0..self.shards).for_each(|shard| self.write_groups(shard));
+                self.name_channels(ledger);
+            }
             // Only before the first order: what was booked before is of the date that the books begin at.
             Command::SetDate(set) if !set.cut => self.date = set.date,
             _ => {}
@@ -289,12 +290,14 @@ impl OpenDay {
 
     /// Makes rows of the groups that wait.
     fn write_groups(&mut self, shard: u16) {
-        let (at, names) = (usize::from(shard), &mut self.names);
-        let Waiting { groups, lines } = &mut self.waiting[at];
+        let (at, all_names) = (usize::from(shard), &mut self.names);
+        let Waiting { groups, lines, names } = &mut self.waiting[at];
         // A group without entries is followed by none: the next takes its place.
         groups.pop_if(|group| group.lines == 0);
         let Ok(count @ 1..) = u32::try_from(lines.len()) else { return };
+        self.accounts.book(lines.iter().map(|line| &line.entry), all_names, &self.channels, names);
         let each = || groups.iter().map(|group| (group, group.lines));
+        let entries = || lines.iter().map(|line| &line.entry);
         let number = |of: fn(&Voucher) -> Option<&Number>| {
             each().map(move |(group, times)| (of(&group.voucher).map(Number::as_bytes), times))
         };
@@ -306,23 +309,23 @@ impl OpenDay {
             .numbers_plain(lines.iter().map(|line| line.number))
             .numbers_runs(each().map(|(group, times)| (group.here.decided_at.0, times)))
             .names_or_null_runs(
-                each().map(|(group, times)| (group.voucher.merchant.map(|id| names.merchant(id)), times)),
+                each().map(|(group, times)| (group.voucher.merchant.map(|id| all_names.merchant(id)), times)),
             )
-            .numbers_plain(lines.iter().map(|line| line.subject.into()))
-            .names_plain(lines.iter().map(|line| line.from))
-            .names_plain(lines.iter().map(|line| line.to))
-            .numbers_plain(lines.iter().map(|line| line.amount))
-            .names_each(lines.iter().map(|line| names.currency(line.currency)))
+            .numbers_plain(entries().map(|entry| entry.subject.0.into()))
+            .names_plain(names.iter().map(|(from, _)| *from))
+            .names_plain(names.iter().map(|(_, to)| *to))
+            .numbers_plain(entries().map(|entry| minor(entry.amount)))
+            .names_each(entries().map(|entry| all_names.currency(entry.currency)))
             .texts_or_null_runs(number(|voucher| voucher.order_no.as_ref()))
             .texts_or_null_runs(number(|voucher| voucher.refund_no.as_ref()))
             .texts_or_null_runs(number(|voucher| voucher.reference.as_ref()))
-            .numbers_each(lines.iter().map(|line| line.reversal.into()))
+            .numbers_each(entries().map(|entry| entry.reversal.into()))
             .end();
-        for lines in lines.chunk_by(|one, next| one.currency == next.currency) {
-            let totals = totals_of(&mut self.totals, lines[0].currency);
+        for lines in lines.chunk_by(|one, next| one.entry.currency == next.entry.currency) {
+            let totals = totals_of(&mut self.totals, lines[0].entry.currency);
             totals.entries += lines.len() as u64;
-            let minor = lines.iter().fold(totals.entries_minor, |sum, line| sum.saturating_add(line.amount));
-            totals.entries_minor = minor;
+            let amounts = lines.iter().map(|line| minor(line.entry.amount));
+            totals.entries_minor = amounts.fold(totals.entries_minor, i64::saturating_add);
         }
         groups.clear();
         lines.clear();
@@ -370,17 +373,12 @@ impl EntrySink for OpenDay {
 
     #[inline]
     fn book(&mut self, entry: &Entry) {
-        let Entry { subject, from, to, amount, currency, reversal } = *entry;
-        let (names, channels) = (&mut self.names, &self.channels);
-        let from = self.accounts.give(currency, from, amount).name(names, channels);
-        let to = self.accounts.take(currency, to, amount).name(names, channels);
-        let Waiting { groups, lines } = &mut self.waiting[usize::from(self.shard)];
+        let Waiting { groups, lines, .. } = &mut self.waiting[usize::from(self.shard)];
         let Some(group) = groups.last_mut() else { unreachable!("an entry before its voucher") };
-        let (number, amount) = (self.lines, minor(amount));
-        lines.push(Line { number, subject: subject.0, from, to, amount, currency, reversal });
+        lines.push(Line { number: self.lines, entry: *entry });
         group.lines += 1;
         self.lines += 1;
-        if subject == Subject::SETTLEMENT {
+        if entry.subject == Subject::SETTLEMENT {
             let voucher = group.voucher;
             voucher.merchant.into_iter().for_each(|merchant| self.book_settlement(merchant, &voucher, entry));
         }
