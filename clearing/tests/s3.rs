@@ -83,7 +83,10 @@ fn a_file_of_many_parts_arrives_whole() {
         let local = store.local(path).unwrap();
         assert!(std::fs::read(local.path()).unwrap() == bytes, "{path} is not what was put");
     }
-    assert_eq!(store.list("orders").unwrap(), [(path.to_owned(), 20_000_003), ("orders/empty".to_owned(), 0)]);
+    assert_eq!(
+        store.list("orders").unwrap(),
+        [(path.to_owned(), 20_000_003), ("orders/empty".to_owned(), 0)]
+    );
     assert!(matches!(store.local("orders/another"), Err(StoreError::Missing { .. })));
 }
 
@@ -95,7 +98,9 @@ fn a_list_names_every_object_below_a_folder_and_no_other() {
     for at in 0..MANY {
         store.put(&name(at), "x".repeat(at % 3)).unwrap();
     }
-    for other in ["entries/date=2018-08-26/shard=1/0000", "entries/date=2018-08-27/shard=0/0000", "entries2/0000"] {
+    for other in
+        ["entries/date=2018-08-26/shard=1/0000", "entries/date=2018-08-27/shard=0/0000", "entries2/0000"]
+    {
         store.put(other, "other").unwrap();
     }
     let expected: Vec<_> = (0..MANY).map(|at| (name(at), (at % 3) as u64)).collect();
