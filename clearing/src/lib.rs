@@ -8,5 +8,10 @@
 //! exported.
 
 pub mod bill;
+pub mod export;
+pub mod manifest;
 pub mod money;
+pub mod parquet_file;
+pub mod rehearsal;
 pub mod store;
+pub mod table;

@@ -239,7 +239,9 @@ impl Store {
             while let Some(folder) = folders.pop() {
                 let listed = self.objects.list_with_delimiter(Some(&folder)).await?;
                 folders.extend(listed.common_prefixes);
-                found.extend(listed.objects.into_iter().map(|object| (object.location.to_string(), object.size)));
+                found.extend(
+                    listed.objects.into_iter().map(|object| (object.location.to_string(), object.size)),
+                );
             }
             found.sort_unstable();
             Ok(found)

@@ -300,10 +300,8 @@ mod tests {
         let (mut ledger, merchant) = (Ledger::new(7, Date(1)), MerchantId(1));
         let channel = ChannelTerms::preset("wechat", Preset::Wechat, Zone::fixed("UTC", 0));
         assert_eq!(follow(&mut ledger, &Command::PutChannel(Box::new(channel))), Touched::default());
-        let terms = MerchantTerms {
-            fee_rate: crate::Rate(6_000),
-            ..MerchantTerms::new(merchant, Currency(*b"CNY"))
-        };
+        let terms =
+            MerchantTerms { fee_rate: crate::Rate(6_000), ..MerchantTerms::new(merchant, Currency(*b"CNY")) };
         follow(&mut ledger, &Command::PutMerchant(Box::new(terms)));
         let pay = |order_no| {
             let (channel, paid_at) = (ChannelId(0), None);

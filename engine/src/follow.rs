@@ -4,19 +4,41 @@
 //! them did. So it says the same whenever and wherever it is asked, with whatever number of shards the commands were
 //! decided, and it costs the shards nothing. What it says is durable, and it says it once: from the log's
 //! beginning on, or, where that was released, from the oldest snapshot that is kept.
+//!
+//! It follows an engine of its own process ([`Engine::follow`](crate::Engine::follow)), a folder whose server is stopped
+//! ([`Follower::open`]), or the log of a server that runs as another process, or does not, or goes down and comes up again
+//! meanwhile ([`Follower::beside`]): then what is durable is taken from the log alone, and nothing is locked or changed.
+//!
+//! What it says comes out in one of two ways: [`Follower::read`] gives it command by command; [`Follower::follow`] shows it
+//! to a [`Visitor`] while it happens, which costs no memory for a command, and stops where an accounting date ends. One that
+//! follows for long keeps checkpoints of itself (`checkpoint.rs`).
+
+mod books;
+mod checkpoint;
+mod visit;
 
 use std::collections::VecDeque;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use suanpan_core::{Command, Date, Entry, EntrySink, Event, Ledger, Timestamp, Voucher};
-use suanpan_wal::{Files, FolderLock, LogConfig, LogHandle, LogReader, Lsn, RecordRef, Recovery, Storage};
+use suanpan_wal::{
+    Files, FolderLock, LogConfig, LogHandle, LogReader, Lsn, OpenError, RecordRef, Recovery, Storage,
+};
 
 use crate::error::EngineError;
-use crate::mark::Payload;
-use crate::replay::check_stream;
+use crate::snapshot::file::SnapshotError;
 use crate::snapshot::folder::{self, Found};
 use crate::snapshot::restore::restore_alone;
+use books::{Books, Cut, cut_in};
+use checkpoint::Checkpoints;
+
+pub use checkpoint::CheckpointError;
+pub use visit::{Place, Step, Visitor};
+
+/// How often a follower beside a server tries to begin, when what it begins with is released under its hands.
+const BEGIN_TRIES: u32 = 20;
 
 /// What one command did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,13 +59,18 @@ pub struct Followed {
 
 /// Follows a log; see the file's page.
 pub struct Follower {
-    ledger: Ledger,
+    books: Books,
     reader: LogReader,
     end: End,
-    /// Read and not handed out.
+    /// A day's cut that was read and is not applied yet.
+    cut: Option<Cut>,
+    /// Applied, and not handed out by [`Follower::read`] yet.
     ready: VecDeque<Followed>,
     /// Where and why the ledger is not that of the log any more.
     lost: Option<(Lsn, String)>,
+    checkpoints: Option<Checkpoints>,
+    /// Checkpoints that were passed over, and why.
+    passed_over: Vec<String>,
 }
 
 /// Up to where there is something to follow.
@@ -52,16 +79,18 @@ enum End {
     Running(LogHandle),
     /// A log that nobody writes while the folder is locked.
     Fixed(Lsn, #[allow(dead_code, reason = "held, not used")] FolderLock),
+    /// A log that another process may write: up to here it says itself that it is durable.
+    Beside(Lsn),
 }
 
-/// What a command said while it was applied.
-#[derive(Default)]
-struct Said {
+/// What commands said while they were applied.
+struct Telling<'a> {
+    ready: &'a mut VecDeque<Followed>,
     groups: Vec<(Voucher, Vec<Entry>)>,
     events: Vec<Event>,
 }
 
-impl EntrySink for Said {
+impl EntrySink for Telling<'_> {
     const WANTS_EVENTS: bool = true;
 
     fn open(&mut self, voucher: &Voucher) {
@@ -79,6 +108,19 @@ impl EntrySink for Said {
     }
 }
 
+impl Visitor for Telling<'_> {
+    fn after(&mut self, place: &Place, command: &Command, _ledger: &Ledger) {
+        self.ready.push_back(Followed {
+            lsn: place.lsn,
+            index: place.index,
+            now: place.now,
+            command: command.clone(),
+            groups: std::mem::take(&mut self.groups),
+            events: std::mem::take(&mut self.events),
+        });
+    }
+}
+
 impl Follower {
     /// Follows the log in a data folder whose server is stopped, or in a copy. The folder is locked as long as the
     /// follower lives; its log is not changed, and a torn tail is passed over.
@@ -90,6 +132,24 @@ impl Follower {
         let config = LogConfig { replay_from: None, ..LogConfig::new(dir.join("log")) };
         let end = Recovery::open(config)?.end();
         Self::begin(Arc::new(Files), dir, End::Fixed(end, lock))
+    }
+
+    /// Follows the log of a server that is another process, and runs or does not: nothing is locked, changed or synced, and
+    /// the server may go down and come up again meanwhile. What it wrote is followed when the log itself proves it durable,
+    /// some milliseconds after it was answered.
+    ///
+    /// # Errors
+    /// When the log's files or the snapshot that it begins with cannot be read.
+    pub fn beside(data: &Path) -> Result<Self, EngineError> {
+        let storage: Arc<dyn Storage> = Arc::new(Files);
+        for _ in 1..BEGIN_TRIES {
+            match Self::begin(storage.clone(), data, End::Beside(Lsn::ZERO)) {
+                // The server has taken a newer snapshot meanwhile.
+                Err(error) if was_released(&error) => {}
+                begun => return begun,
+            }
+        }
+        Self::begin(storage, data, End::Beside(Lsn::ZERO))
     }
 
     /// Follows the log of an engine that runs.
@@ -107,7 +167,8 @@ impl Follower {
         let reader = LogReader::open_in(storage.clone(), &log)?;
         if reader.is_at_beginning() {
             // The key of the hash tables needs no secret: nobody waits for this ledger.
-            return Ok(Self::new(Ledger::new(0, Date::default()), reader, end));
+            let books = Books::new(Ledger::new(0, Date::default()), Timestamp::default());
+            return Ok(Self::new(books, reader, end));
         }
         let folder = folder::folder(dir);
         let Found { files, damaged } = folder::find(&*storage, &folder)?;
@@ -119,11 +180,20 @@ impl Follower {
             return Err(EngineError::FollowCold);
         }
         let reader = LogReader::open_at(storage, &log, oldest.header.lsn)?;
-        Ok(Self::new(restore_alone(oldest)?, reader, end))
+        Ok(Self::new(Books::new(restore_alone(oldest)?, oldest.header.taken), reader, end))
     }
 
-    fn new(ledger: Ledger, reader: LogReader, end: End) -> Self {
-        Self { ledger, reader, end, ready: VecDeque::new(), lost: None }
+    fn new(books: Books, reader: LogReader, end: End) -> Self {
+        Self {
+            books,
+            reader,
+            end,
+            cut: None,
+            ready: VecDeque::new(),
+            lost: None,
+            checkpoints: None,
+            passed_over: Vec::new(),
+        }
     }
 
     /// What the next command did; `None` when there is none yet. It does not wait.
@@ -132,67 +202,149 @@ impl Follower {
     /// When the log is damaged, or a command does not do what it did when it was decided. Nothing is skipped: asked
     /// again, it says so again.
     pub fn read(&mut self) -> Result<Option<Followed>, EngineError> {
-        if let Some((lsn, what)) = &self.lost {
-            return Err(EngineError::Diverged { lsn: *lsn, what: what.clone() });
-        }
-        while self.ready.is_empty() {
-            let durable = match &self.end {
-                End::Running(log) => log.durable(),
-                End::Fixed(end, _) => *end,
+        self.check_lost()?;
+        let mut ready = std::mem::take(&mut self.ready);
+        while ready.is_empty() {
+            let mut telling = Telling { ready: &mut ready, groups: Vec::new(), events: Vec::new() };
+            let more = match self.cut.is_some() {
+                true => self.apply_cut(&mut telling).map(|()| true),
+                false => self.advance(&mut telling).map(|next| next != Next::Nothing),
             };
-            let Some(record) = self.reader.read(durable)? else { return Ok(None) };
-            let lsn = record.lsn;
-            if let Err(error) = follow(&mut self.ledger, &record, &mut self.ready) {
-                // Half of a record is no state of the books.
-                self.ready.clear();
-                self.lost = Some((lsn, error.to_string()));
-                return Err(error);
+            // An error leaves half of a record, which is no state of the books and not handed out.
+            if !more? {
+                return Ok(None);
             }
         }
+        self.ready = ready;
         Ok(self.ready.pop_front())
+    }
+
+    /// Applies up to `records_max` of the log's records and shows the visitor what they do. It does not wait, and comes back
+    /// before a record that cuts the accounting date: first with what was applied before that, then with
+    /// [`Step::DayCut`], when the books are those of the day's end; the next call applies the cut and nothing else. A record
+    /// holds up to some thousand commands.
+    ///
+    /// # Errors
+    /// As for [`Follower::read`].
+    ///
+    /// # Panics
+    /// When [`Follower::read`] has applied something that it has not handed out: one follower is read in one way.
+    pub fn follow<V: Visitor>(&mut self, visitor: &mut V, records_max: usize) -> Result<Step, EngineError> {
+        assert!(self.ready.is_empty(), "what was applied for `read` is handed out by `read`");
+        self.check_lost()?;
+        if let Some(cut) = &mut self.cut {
+            if !std::mem::replace(&mut cut.told, true) {
+                return Ok(cut.step());
+            }
+            self.apply_cut(visitor)?;
+            return Ok(Step::Applied(1));
+        }
+        for applied in 0..records_max {
+            match self.advance(visitor)? {
+                Next::Applied => {}
+                Next::Cut if applied == 0 => return self.follow(visitor, records_max),
+                Next::Nothing if applied == 0 => return Ok(Step::Nothing),
+                Next::Cut | Next::Nothing => return Ok(Step::Applied(applied)),
+            }
+        }
+        Ok(Step::Applied(records_max))
+    }
+
+    /// Applies the next record, unless it is a day's cut, which is kept.
+    fn advance<V: Visitor>(&mut self, visitor: &mut V) -> Result<Next, EngineError> {
+        let durable = match &mut self.end {
+            End::Running(log) => log.durable(),
+            End::Fixed(end, _) => *end,
+            End::Beside(bound) => {
+                if *bound <= self.reader.position() {
+                    *bound = self.reader.witnessed()?;
+                }
+                *bound
+            }
+        };
+        let Some(record) = self.reader.read(durable)? else { return Ok(Next::Nothing) };
+        let (lsn, outcome) = (record.lsn, take(&mut self.books, &record, visitor));
+        match outcome {
+            Ok(None) => Ok(Next::Applied),
+            Ok(Some(mut cut)) => {
+                cut.hash = self.reader.last().1;
+                self.cut = Some(cut);
+                Ok(Next::Cut)
+            }
+            Err(error) => Err(self.lose(lsn, error)),
+        }
+    }
+
+    fn apply_cut<V: Visitor>(&mut self, visitor: &mut V) -> Result<(), EngineError> {
+        let Some(cut) = self.cut.take() else { return Ok(()) };
+        self.books.cut(&cut, visitor).map_err(|error| self.lose(cut.lsn, error))
+    }
+
+    fn lose(&mut self, lsn: Lsn, error: EngineError) -> EngineError {
+        self.lost = Some((lsn, error.to_string()));
+        error
+    }
+
+    fn check_lost(&self) -> Result<(), EngineError> {
+        match &self.lost {
+            Some((lsn, what)) => Err(EngineError::Diverged { lsn: *lsn, what: what.clone() }),
+            None => Ok(()),
+        }
     }
 
     /// Where in the log it is: all before was read.
     #[must_use]
     pub fn position(&self) -> Lsn {
-        self.reader.position()
+        self.cut.as_ref().map_or(self.reader.position(), |cut| cut.lsn)
+    }
+
+    /// Whose log it is; 0 as long as there is none.
+    #[must_use]
+    pub fn log_id(&self) -> u128 {
+        self.reader.log_id()
+    }
+
+    /// The time of what was applied last.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.books.now
     }
 
     /// The books as they are after what was read: of all shards together.
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
-        &self.ledger
+        &self.books.ledger
     }
 }
 
-/// Applies one record and says what its commands did.
-fn follow(
-    ledger: &mut Ledger,
+/// What came of a record.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Applied,
+    Cut,
+    Nothing,
+}
+
+/// Applies a record, or gives it back when it is a day's cut.
+fn take<V: Visitor>(
+    books: &mut Books,
     record: &RecordRef<'_>,
-    ready: &mut VecDeque<Followed>,
-) -> Result<(), EngineError> {
-    let unreadable = |error| EngineError::Group { lsn: record.lsn, error };
-    let diverged = |what| EngineError::Diverged { lsn: record.lsn, what };
-    // What the digests are compared with is the log's own replay.
-    let Payload::Commands(group) = Payload::read(record.payload).map_err(unreadable)? else { return Ok(()) };
-    let now = group.now;
-    if group.date != ledger.date() {
-        return Err(diverged(format!(
-            "accounting day {} in the log, {} in the books",
-            group.date.0,
-            ledger.date().0
-        )));
+    visitor: &mut V,
+) -> Result<Option<Cut>, EngineError> {
+    let cut = cut_in(record)?;
+    if cut.is_none() {
+        books.take(record, visitor)?;
     }
-    for (index, command) in (0..).zip(group) {
-        let command = command.map_err(unreadable)?;
-        check_stream(&command, record)?;
-        let mut said = Said::default();
-        let applied = ledger.apply(&command, now, &mut said);
-        if !applied.changed && command.merchant().is_some() {
-            return Err(diverged(format!("{command:?} was accepted, and is now {:?}", applied.reply)));
-        }
-        let Said { groups, events } = said;
-        ready.push_back(Followed { lsn: record.lsn, index, now, command, groups, events });
+    Ok(cut)
+}
+
+/// Whether something was there when it was looked for, and gone when it was opened.
+fn was_released(error: &EngineError) -> bool {
+    let gone = |source: &io::Error| source.kind() == io::ErrorKind::NotFound;
+    match error {
+        EngineError::Open(OpenError::Released { .. }) => true,
+        EngineError::Open(OpenError::Io { source, .. })
+        | EngineError::Snapshot(SnapshotError::Io { source, .. }) => gone(source),
+        _ => false,
     }
-    Ok(())
 }

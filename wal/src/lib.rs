@@ -28,7 +28,8 @@
 //! preparer (`preparer.rs`) keeps zeroed segments (`segment.rs`) ready. After a crash [`Recovery`] verifies
 //! everything (`verify.rs`), decides about the end (`verdict.rs`), lets each shard replay (`replay.rs`), and
 //! starts the log again (`start.rs`). All files are a [`Storage`]'s (`storage.rs`): real ones, or a simulated disk's, on
-//! which [`LogSteps`] plays the same work without threads. [`LogReader`] follows what is durable through the files, also while the log runs.
+//! which [`LogSteps`] plays the same work without threads. [`LogReader`] follows what is durable through the files, also while the
+//! log runs, and beside another process that writes it (`scout.rs`).
 //!
 //! ```
 //! use suanpan_wal::{Hooks, LogConfig, Lsn, Recovery};
@@ -64,6 +65,7 @@ mod reader;
 mod record;
 mod recovery;
 mod replay;
+mod scout;
 mod segment;
 mod shared;
 mod start;

@@ -5,6 +5,7 @@ use crate::chain::origin;
 use crate::geometry::{Geometry, RECORD_SIZE_MAX, SEGMENT_SIZE_MIN};
 use crate::record::{Header, Kind, crc_seed};
 use crate::recovery::{Found, begin, io_error, lowest, lowest_number, read_header};
+use crate::scout::Scout;
 use crate::segment::{self, Active};
 use crate::storage::{Access, Files, Storage, StorageFile};
 use crate::verify::Walker;
@@ -29,6 +30,9 @@ pub struct LogReader {
     /// Bytes of that segment from the position `from` on. Whole records, but maybe for the last.
     bytes: Vec<u8>,
     from: u64,
+    /// Where the record that was read last begins, and the log's hash before it.
+    last: (u64, u64),
+    pub(crate) scout: Scout,
 }
 
 impl LogReader {
@@ -106,6 +110,7 @@ impl LogReader {
         };
         let walker = Walker::new(geometry, crc_seed(log_id), active);
         let from = walker.next;
+        let last = (from, walker.hash);
         Ok(LogReader {
             storage,
             dir: dir.to_owned(),
@@ -115,6 +120,8 @@ impl LogReader {
             segment: None,
             bytes: Vec::new(),
             from,
+            last,
+            scout: Scout::default(),
         })
     }
 
@@ -133,6 +140,30 @@ impl LogReader {
         self.walker.hash
     }
 
+    /// Where the record that [`LogReader::read`] gave last begins, and the running hash before it.
+    pub fn last(&self) -> (Lsn, u64) {
+        (Lsn::new(self.last.0), self.last.1)
+    }
+
+    /// How far the log itself says that it is durable, for whoever reads it beside the process that writes it and is told
+    /// nothing by that: what [`LogReader::read`] takes for `durable`. It follows the log's own with the next record, or
+    /// with the mark that an idle log writes. What is behind it may be half there, or be cut off when the log is started
+    /// again; then it stays where it is until there is something new.
+    ///
+    /// # Errors
+    /// [`OpenError::Released`], or when a file cannot be read.
+    pub fn witnessed(&mut self) -> Result<Lsn, OpenError> {
+        if self.log_id == 0 {
+            // There was no log yet when this was opened.
+            *self = LogReader::open_in(self.storage.clone(), &self.dir)?;
+            if self.log_id == 0 {
+                return Ok(Lsn::ZERO);
+            }
+        }
+        let LogReader { storage, dir, geometry, log_id, walker, scout, .. } = self;
+        scout.look(&**storage, dir, *geometry, crc_seed(*log_id), walker).map(Lsn::new)
+    }
+
     /// Whose log it is; 0 as long as there is none.
     pub fn log_id(&self) -> u128 {
         self.log_id
@@ -146,6 +177,7 @@ impl LogReader {
     pub fn read(&mut self, durable: Lsn) -> Result<Option<RecordRef<'_>>, OpenError> {
         while self.walker.next < durable.get() {
             let lsn = self.walker.next;
+            self.last = (lsn, self.walker.hash);
             let (header, at) = self.step(durable, durable.get())?;
             if header.kind == Kind::Data {
                 return Ok(Some(RecordRef {

@@ -184,6 +184,11 @@ impl Header {
 
     /// Reads the header of the record that `bytes` begin with; `bytes` end with the segment.
     pub(crate) fn decode(bytes: &[u8], seed: u32) -> Result<Header, Flaw> {
+        Header::decode_within(bytes, bytes.len() as u64, seed)
+    }
+
+    /// As [`Header::decode`], where `bytes` end before the segment does, in which there are `room` bytes for the record.
+    pub(crate) fn decode_within(bytes: &[u8], room: u64, seed: u32) -> Result<Header, Flaw> {
         let Some(header) = bytes.first_chunk::<HEADER_LEN>() else { return Err(Flaw::Blank) };
         let len = u32_at(header, LEN);
         if len == 0 {
@@ -194,8 +199,7 @@ impl Header {
         if crc32c::crc32c_append(seed, &unsealed) != u32_at(header, CRC) {
             return Err(Flaw::HeaderChecksum);
         }
-        if (len as usize) < HEADER_LEN || (len as usize).next_multiple_of(RECORD_ALIGN as usize) > bytes.len()
-        {
+        if (len as usize) < HEADER_LEN || u64::from(len).next_multiple_of(RECORD_ALIGN) > room {
             return Err(Flaw::Length);
         }
         let kind = Kind::from_byte(header[KIND]).ok_or(Flaw::Header)?;

@@ -27,7 +27,7 @@ const EVERY: Duration = Duration::from_secs(1);
 const DEPART_ORDERS: usize = 256;
 
 /// Orders that are worked out for the cold store together.
-const COLD_ORDERS: usize = 16_384;
+pub(crate) const COLD_ORDERS: usize = 16_384;
 
 /// How much later than shards a snapshot is written and read: shards come first.
 const NICENESS: i32 = 5;
