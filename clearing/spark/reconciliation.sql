@@ -1,43 +1,7 @@
 -- How each item of ours and each line of the bill ended, and why: matched, amount_differs, status_differs, long, short, carried;
 -- or watched, when it has been open for longer and still is.
---
--- An item is its first line's, clear ones before those that contradict themselves; what else claims it is long.
-WITH claims AS (
-    SELECT
-        found.*,
-        ROW_NUMBER() OVER (
-            PARTITION BY found.kind, found.merchant_id, found.own_no
-            ORDER BY
-                CASE WHEN lines.origin = 'watched' THEN 2 WHEN found.verdict = 'clear' THEN 0 ELSE 1 END,
-                found.bill_date,
-                found.file,
-                found.line
-        ) AS place
-    FROM found
-    INNER JOIN lines
-        ON found.bill_date = lines.bill_date
-        AND found.file = lines.file
-        AND found.line = lines.line
-    WHERE found.verdict = 'clear' OR (found.verdict <> 'ambiguous' AND lines.origin <> 'watched')
-),
-
-pairs AS (
-    SELECT
-        claims.kind AS item_kind,
-        claims.merchant_id AS item_merchant_id,
-        claims.own_no,
-        claims.verdict,
-        lines.*
-    FROM claims
-    INNER JOIN lines
-        ON claims.bill_date = lines.bill_date
-        AND claims.file = lines.file
-        AND claims.line = lines.line
-    WHERE claims.place = 1
-),
-
 -- What takes an order back at once, with the line that is its own: the last of each order.
-voids AS (
+WITH voids AS (
     SELECT
         items.merchant_id,
         items.order_no,

@@ -67,7 +67,7 @@ COLUMNS = {
 TABLES = ("orders", "refunds", "entries", "balances", "settlements", "merchants")
 # What is worked out, in the order in which one reads the other, and what of it is written.
 TOTALS = ("settlement_totals", "merchant_totals", "trial_balance", "proofs")
-RECONCILIATION = ("items", "lines", "found", "reconciliation", "differences", "matched", "classes")
+RECONCILIATION = ("items", "lines", "candidates", "found", "pairs", "reconciliation", "differences", "matched", "classes")
 WRITTEN = (*TOTALS, "differences", "matched", "classes")
 
 
@@ -122,7 +122,7 @@ class Spark:
         for key, value in {
             "spark.sql.ansi.enabled": "true",
             "spark.sql.session.timeZone": "UTC",
-            "spark.sql.shuffle.partitions": "4",
+            "spark.sql.shuffle.partitions": "2",
             "spark.ui.enabled": "false",
             "spark.ui.showConsoleProgress": "false",
             "spark.log.level": "ERROR",
@@ -215,7 +215,7 @@ def params(manifest, options, previous):
         moment(at) if at and abs(moment(at) - midnight) <= CUT_REACH else midnight
         for at, midnight in zip((manifest["opened_at"], manifest["cut_at"]), midnights)
     ]
-    is_next_day = previous is None or previous + datetime.timedelta(days=1) == date
+    is_next_day = previous in (None, manifest["previous"])
     values = {
         "channel": f"'{options.channel}'",
         "business_date": f"DATE '{date}'",
@@ -341,7 +341,7 @@ def run(options):
             show(engine, path, manifest)
             sound &= run_day(engine, manifest, options, bills, previous)
             if manifest["date"] in bills:
-                previous = datetime.date.fromisoformat(manifest["date"])
+                previous = manifest["date"]
         if options.engine == "spark":
             print(f"Spark {engine.session.version} on {options.master}: {engine.workers()} workers", file=sys.stderr)
     finally:
