@@ -7,11 +7,19 @@
 //! difference calls for goes to the core as a command. It is on no payment's way, and needs no server to read what was
 //! exported.
 
+pub mod balance;
 pub mod bill;
+pub mod cell;
 pub mod export;
+pub mod folder;
+pub mod group;
 pub mod manifest;
+pub mod merchant;
 pub mod money;
 pub mod parquet_file;
+pub mod reconcile;
 pub mod rehearsal;
+pub mod settle;
+pub mod statement;
 pub mod store;
 pub mod table;

@@ -11,10 +11,11 @@
 //!
 //! What it says comes out in one of two ways: [`Follower::read`] gives it command by command; [`Follower::follow`] shows it
 //! to a [`Visitor`] while it happens, which costs no memory for a command, and stops where an accounting date ends. One that
-//! follows for long keeps checkpoints of itself (`checkpoint.rs`).
+//! follows for long keeps checkpoints of itself (`checkpoint.rs`), and has the server keep the log from there on (`hold.rs`).
 
 mod books;
 mod checkpoint;
+pub(crate) mod hold;
 mod visit;
 
 use std::collections::VecDeque;
@@ -35,6 +36,7 @@ use books::{Books, Cut, cut_in};
 use checkpoint::Checkpoints;
 
 pub use checkpoint::CheckpointError;
+pub use hold::{HoldError, LogHolder};
 pub use visit::{Place, Step, Visitor};
 
 /// How often a follower beside a server tries to begin, when what it begins with is released under its hands.
@@ -141,24 +143,31 @@ impl Follower {
     /// # Errors
     /// When the log's files or the snapshot that it begins with cannot be read.
     pub fn beside(data: &Path) -> Result<Self, EngineError> {
-        let storage: Arc<dyn Storage> = Arc::new(Files);
-        for _ in 1..BEGIN_TRIES {
-            match Self::begin(storage.clone(), data, End::Beside(Lsn::ZERO)) {
-                // The server has taken a newer snapshot meanwhile.
-                Err(error) if was_released(&error) => {}
-                begun => return begun,
-            }
-        }
-        Self::begin(storage, data, End::Beside(Lsn::ZERO))
+        Self::try_to_begin(&(Arc::new(Files) as Arc<dyn Storage>), data, || End::Beside(Lsn::ZERO))
     }
 
     /// Follows the log of an engine that runs.
     pub(crate) fn of_running(
-        storage: Arc<dyn Storage>,
+        storage: &Arc<dyn Storage>,
         dir: &Path,
-        log: LogHandle,
+        log: &LogHandle,
     ) -> Result<Self, EngineError> {
-        Self::begin(storage, dir, End::Running(log))
+        Self::try_to_begin(storage, dir, || End::Running(log.clone()))
+    }
+
+    /// Begins while a server may take snapshots and release what it would begin with.
+    fn try_to_begin(
+        storage: &Arc<dyn Storage>,
+        dir: &Path,
+        end: impl Fn() -> End,
+    ) -> Result<Self, EngineError> {
+        for _ in 1..BEGIN_TRIES {
+            match Self::begin(storage.clone(), dir, end()) {
+                Err(error) if was_released(&error) => {}
+                begun => return begun,
+            }
+        }
+        Self::begin(storage.clone(), dir, end())
     }
 
     /// Begins with the log, or where that was released, with the oldest snapshot that is kept.
