@@ -1,7 +1,7 @@
 -- Each merchant's day by currency, from entries and balances: what it earned, gave back, paid in fees and got settled.
 --
--- An account that gets money counts for it and one that gives counts against it, so reversals count themselves. Fees of
--- merchants that are billed by the month are in billed_minor and not in the net.
+-- An account that gets money counts for it and one that gives counts against it, so reversals count themselves. What is billed
+-- by the month is in billed_minor, less what was paid of it, and not in the net.
 WITH owners AS (
     SELECT
         account,
@@ -36,7 +36,7 @@ moved AS (
         SUM(CASE WHEN purse = 'own' AND subject IN (62, 66) THEN amount_minor ELSE 0 END) AS gross_minor,
         SUM(CASE WHEN purse = 'own' AND subject IN (70, 76) THEN -amount_minor ELSE 0 END) AS refunds_minor,
         SUM(CASE WHEN purse = 'own' AND subject IN (63, 67, 73) THEN -amount_minor ELSE 0 END) AS fees_minor,
-        SUM(CASE WHEN purse = 'fee_receivable' AND subject IN (63, 73) THEN -amount_minor ELSE 0 END) AS billed_minor,
+        SUM(CASE WHEN purse = 'fee_receivable' THEN -amount_minor ELSE 0 END) AS billed_minor,
         SUM(CASE WHEN purse = 'own' AND subject NOT IN (62, 63, 66, 67, 70, 73, 76) THEN amount_minor ELSE 0 END) AS others_minor,
         SUM(CASE WHEN owners.account LIKE '%:available' AND subject = 85 THEN amount_minor ELSE 0 END) AS settled_minor
     FROM movements

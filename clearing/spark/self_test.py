@@ -2,9 +2,11 @@
 """Makes a small store of two days with every way in which a bill and the books can differ, and what must be found in it.
 
     self_test.py FOLDER
+    self_test.py --damage bytes|cut|gone|rows|unbalanced|outside STORE MANIFEST FILE
 
 FOLDER/store is a cold store (its manifests, its files), FOLDER/bill-DATE.parquet are the bills of a channel, and
-FOLDER/expected is what `run.py` must write. What is expected is said beside each case, not worked out from the files.
+FOLDER/expected is what `run.py` must write. What is expected is said beside each case, not worked out from the files. With
+--damage, a store that was made is damaged in one way, which must be noticed.
 """
 
 import collections
@@ -69,7 +71,7 @@ class Story:
         paid = status not in ("created", "closed")
         self.add(
             day, "orders", decided_at=at(day, "23:59:59"), channel=channel, currency="CNY", status=status, amount_minor=amount,
-            settled=False, gross=False, accounting_date=day if paid else None, channel_txn=txn or None,
+            settled=False, gross=False, accounting_date=day if status != "created" else None, channel_txn=txn or None,
             paid_at=(paid_at or at(day, clock)) if paid else None, **own,
         )
         if paid:
@@ -202,6 +204,9 @@ def numbers(story):
     story.line(FIRST, "payment", "other", 500, txn="Tsure")
     story.paid(FIRST, "sure", 500)
     story.differ(FIRST, "long/duplicate_line", "", 500, "other", txn="Tsure")
+    story.order(FIRST, "not-hers", 700)
+    story.line(FIRST, "payment", "not-hers", 700, merchant="1002")
+    story.differ(FIRST, "status_differs/numbers_contradict", 700, 700, "not-hers")
     # The same, by our number: the channel's is of nobody.
     story.paid(FIRST, "ours", 600)
     story.line(FIRST, "payment", "ours", 600, txn="Tnobody")
@@ -224,6 +229,7 @@ def refunds_that_differ(story):
     case("R-both", 10, "succeeded", "succeeded")
     case("R-no-cash", 0, "succeeded")
     case("R-failed", 11, "failed")
+    story.refund(FIRST, "R-known", "base", 8, booked="2018-08-25")
     case("R-both-failed", 12, "failed", "failed")
     case("R-abnormal", 13, "succeeded", "abnormal", "status_differs/state")
     case("R-long", 14, None, "succeeded", "long/missing_in_books")
@@ -273,6 +279,14 @@ def voids(story):
     story.paid(FIRST, "paid-and-revoked", 500)
     story.line(FIRST, "void", "paid-and-revoked", 500)
     story.differ(FIRST, "long/missing_in_books", "", 500, "paid-and-revoked", kind="void")
+    # Failed the first time, and the channel tells of both.
+    story.order(FIRST, "tried-twice", 700, status="voided")
+    story.line(FIRST, "payment", "tried-twice", 700)
+    story.agree(FIRST, 700)
+    for number, state, amount in (("V-1", "failed", 0), ("V-2", "succeeded", 700)):
+        story.refund(FIRST, number, "tried-twice", 700, state=state, kind="void", sent_as="void", txn="")
+        story.line(FIRST, "void", "tried-twice", 700, refund=number, state=state)
+        story.agree(FIRST, amount, "void")
     # A refund that was sent as a void, and stands in the bill as one.
     story.paid(FIRST, "sent-as-void", 600)
     story.refund(FIRST, "R-as-void", "sent-as-void", 600, sent_as="void", txn="")
@@ -381,7 +395,37 @@ def write_expected(story, batches, folder):
         put(f"{day}-trial_balance", "currency opening_minor in_minor out_minor closing_minor", [("CNY", 0, booked, booked, 0)])
 
 
+def damage(how, store, name, path):
+    """Damages one file of entries, or what the manifest says of it; the paths are within the store."""
+    file, manifest = store / path, json.loads((store / name).read_text())
+    (facts,) = (facts for facts in manifest["files"] if facts["path"] == path)
+    data = bytearray(file.read_bytes())
+    if how == "bytes":
+        data[len(data) // 2] ^= 1
+        file.write_bytes(data)
+    elif how == "cut":
+        file.write_bytes(data[:-100])
+    elif how == "gone":
+        file.unlink()
+    elif how == "rows":
+        facts["rows"] += 1
+    elif how == "outside":
+        facts["path"] = f"../{store.name}/{path}"
+    else:
+        duckdb.execute(
+            f"COPY (SELECT * REPLACE (amount_minor + CASE WHEN row_number() OVER () = 1 THEN 1 ELSE 0 END AS amount_minor) "
+            f"FROM read_parquet('{file}')) TO '{file}.new'"
+        )
+        file.with_suffix(".parquet.new").replace(file)
+        data = file.read_bytes()
+        facts |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    (store / name).write_text(json.dumps(manifest))
+
+
 def main():
+    if sys.argv[1] == "--damage":
+        how, store, name, path = sys.argv[2:]
+        return damage(how, pathlib.Path(store), name, path)
     folder = pathlib.Path(sys.argv[1])
     story = Story()
     for cases in (payments_that_differ, payments_near_the_cut, numbers, refunds_that_differ, voids, quiet_payments):
