@@ -126,6 +126,7 @@ class Spark:
             "spark.ui.enabled": "false",
             "spark.ui.showConsoleProgress": "false",
             "spark.log.level": "ERROR",
+            **dict(pair.split("=", 1) for pair in options.conf),
         }.items():
             builder = builder.config(key, value)
         self.session = builder.getOrCreate()
@@ -302,6 +303,7 @@ def asked():
     parser.add_argument("manifest", nargs="+", type=pathlib.Path, help="a day's manifest, in its store")
     parser.add_argument("--engine", choices=("spark", "duckdb"), default="spark")
     parser.add_argument("--master", default="local-cluster[2,1,1024]", help="Spark's; two workers here by default")
+    parser.add_argument("--conf", action="append", default=[], metavar="KEY=VALUE", help="a setting of Spark's; again for more")
     parser.add_argument("--out", type=pathlib.Path, required=True, help="a folder for what is written")
     parser.add_argument("--channel", help="whose bills they are")
     parser.add_argument("--bill", action="append", default=[], metavar="DATE=FILE", help="a date's bill, as Parquet; again for more")

@@ -414,7 +414,7 @@ def damage(how, store, name, path):
     else:
         duckdb.execute(
             f"COPY (SELECT * REPLACE (amount_minor + CASE WHEN row_number() OVER () = 1 THEN 1 ELSE 0 END AS amount_minor) "
-            f"FROM read_parquet('{file}')) TO '{file}.new'"
+            f"FROM read_parquet('{file}')) TO '{file}.new' (FORMAT parquet)"
         )
         file.with_suffix(".parquet.new").replace(file)
         data = file.read_bytes()
