@@ -87,6 +87,14 @@ impl Moved {
         }
     }
 
+    /// Adds other movements.
+    pub fn add(&mut self, other: &Self) {
+        for (key, (coming, going)) in &other.0 {
+            let sum = self.0.entry(*key).or_default();
+            (sum.0, sum.1) = (sum.0 + coming, sum.1 + going);
+        }
+    }
+
     /// What came in and what went out.
     #[must_use]
     pub fn of(&self, currency: Currency, account: Account) -> (i128, i128) {

@@ -80,7 +80,7 @@ impl NewFolder {
         let written = File::create_new(&path).and_then(|file| {
             let mut to = BufWriter::with_capacity(1 << 16, file);
             write(&mut to)?;
-            to.into_inner().map_err(io::IntoInnerError::into_error)?.sync_data()
+            to.flush()
         });
         written.map_err(failed(&self.to.join(name)))
     }
@@ -100,6 +100,11 @@ impl NewFolder {
                 }
             }
             Ok(_) => return Err(self.other("is no folder".to_owned())),
+        }
+        // Together: the first sync takes most of the others' data with it.
+        for name in &self.names {
+            let synced = File::open(self.beside.path().join(name)).and_then(|file| file.sync_all());
+            synced.map_err(failed(&self.to.join(name)))?;
         }
         let parent = parent(&self.to);
         // Over an empty folder, too.

@@ -11,6 +11,7 @@ pub mod balance;
 pub mod bill;
 pub mod cell;
 pub mod export;
+pub mod fees;
 pub mod folder;
 pub mod group;
 pub mod manifest;

@@ -307,6 +307,13 @@ fn history(data: &Path, shards: u16) {
     engine.stop().unwrap();
 }
 
+/// Another follower, begun from a copy of a folder of checkpoints, as after a crash; the folder itself is in use.
+fn resume_copy(data: &Path, folder: &Path) -> (Follower, tempfile::TempDir) {
+    let copied = tempfile::tempdir().unwrap();
+    copy(folder, copied.path());
+    (Follower::resume(data, copied.path()).unwrap(), copied)
+}
+
 /// How the cut in the record at `at` is told.
 fn resumed_cut(all: &[Followed], at: Lsn) -> Step {
     let place = all.iter().position(|followed| followed.lsn == at).unwrap();
@@ -332,7 +339,7 @@ fn a_checkpoint_and_the_tail_are_the_whole() {
     loop {
         let lsn = follower.checkpoint().unwrap();
         assert_eq!(lsn, follower.position());
-        let mut resumed = Follower::resume(&data, &folder).unwrap();
+        let (mut resumed, _copied) = resume_copy(&data, &folder);
         assert_eq!((resumed.position(), resumed.passed_over()), (lsn, &[][..]));
         let tail = read_all(&mut resumed);
         assert_eq!(tail[..], all[shown.places.len()..], "from {lsn}");
@@ -352,7 +359,7 @@ fn a_checkpoint_and_the_tail_are_the_whole() {
         match follower.follow(&mut (), usize::MAX).unwrap() {
             Step::DayCut { at, .. } => {
                 assert_eq!(follower.checkpoint().unwrap(), at);
-                let mut resumed = Follower::resume(&data, &folder).unwrap();
+                let (mut resumed, _copied) = resume_copy(&data, &folder);
                 assert_eq!((resumed.position(), resumed.passed_over()), (at, &[][..]));
                 assert_eq!(resumed.follow(&mut (), 9).unwrap(), resumed_cut(&all, at));
                 cuts += 1;
@@ -373,7 +380,8 @@ fn a_checkpoint_and_the_tail_are_the_whole() {
 
 fn checkpoint_files(folder: &Path) -> Vec<PathBuf> {
     let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut files: Vec<_> = paths.filter(|path| path.extension().unwrap() == "snapshot").collect();
+    let mut files: Vec<_> =
+        paths.filter(|path| path.extension().is_some_and(|kind| kind == "snapshot")).collect();
     files.sort();
     files
 }
@@ -558,7 +566,7 @@ fn a_held_log_is_kept_until_the_follower_moved() {
     work();
     wait_for_segment(&data, at - 1);
     // Whoever does not hold it is told when it is gone.
-    let mut slow = Follower::resume(&data, &folder).unwrap();
+    let (mut slow, _copied) = resume_copy(&data, &folder);
     std::fs::remove_file(data.join("follower-export.lsn")).unwrap();
     let gone = work();
     work();
@@ -591,7 +599,7 @@ fn what_does_not_belong_is_passed_over() {
         positions.push(follower.checkpoint().unwrap());
     }
     let at = |data: &Path| {
-        let follower = Follower::resume(data, &folder).unwrap();
+        let (follower, _copied) = resume_copy(data, &folder);
         (follower.position(), follower.passed_over().len())
     };
     assert_eq!(at(&data), (positions[2], 0));
@@ -604,7 +612,7 @@ fn what_does_not_belong_is_passed_over() {
     let mut other_begun = Follower::beside(&other).unwrap();
     other_begun.follow(&mut (), 1).unwrap();
     assert_eq!(other_begun.position(), behind);
-    let resumed = Follower::resume(&other, &first).unwrap();
+    let (resumed, _copied) = resume_copy(&other, &first);
     assert_eq!((resumed.position(), resumed.passed_over().len()), (positions[0], 1));
     let newest = checkpoint_files(&folder).pop().unwrap();
     let sound = std::fs::read(&newest).unwrap();
@@ -616,6 +624,8 @@ fn what_does_not_belong_is_passed_over() {
     }
     std::fs::write(&newest, &sound[..sound.len() / 3]).unwrap();
     assert_eq!(at(&data), (positions[1], 1));
+    assert!(matches!(Follower::resume(&data, &folder), Err(EngineError::Lock(_))), "it is in use");
+    drop(follower);
     // It goes on from the older one, and the damaged one goes with the next.
     let mut follower = Follower::resume(&data, &folder).unwrap();
     while follower.follow(&mut (), 7).unwrap() != Step::Nothing {}

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use encoding_rs::GB18030;
@@ -59,23 +59,30 @@ impl<'a> Given<'a> {
         })
     }
 
-    fn length(self) -> io::Result<u64> {
-        self.open()?.seek(SeekFrom::End(0))
+    fn unreadable(self, source: io::Error) -> BillError {
+        BillError::Unreadable { path: self.path.to_owned(), source }
+    }
+
+    fn length(self) -> Result<u64, BillError> {
+        self.open().and_then(|mut file| file.seek(SeekFrom::End(0))).map_err(|error| self.unreadable(error))
     }
 
     /// Whether both are one file, or files of the same bytes.
-    fn is_same(self, other: Given<'_>) -> io::Result<bool> {
+    fn is_same(self, other: Given<'_>) -> Result<bool, BillError> {
         if self.length()? != other.length()? {
             return Ok(false);
         }
-        let mut files = [BufReader::new(self.open()?), BufReader::new(other.open()?)];
-        let (mut ours, mut theirs) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+        let mut ours = BufReader::new(self.open().map_err(|error| self.unreadable(error))?);
+        let mut theirs = BufReader::new(other.open().map_err(|error| other.unreadable(error))?);
         loop {
-            let read = files[0].read(&mut ours)?;
-            files[1].read_exact(&mut theirs[..read])?;
-            if read == 0 || ours[..read] != theirs[..read] {
-                return Ok(read == 0);
+            let left = ours.fill_buf().map_err(|error| self.unreadable(error))?;
+            let right = theirs.fill_buf().map_err(|error| other.unreadable(error))?;
+            let both = left.len().min(right.len());
+            if both == 0 || left[..both] != right[..both] {
+                return Ok(both == 0);
             }
+            ours.consume(both);
+            theirs.consume(both);
         }
     }
 }
@@ -84,8 +91,7 @@ impl<'a> Given<'a> {
 pub(super) fn refuse_twice(files: &[Given<'_>]) -> Result<(), BillError> {
     for (number, file) in files.iter().enumerate() {
         for first in &files[..number] {
-            let unreadable = |source| BillError::Unreadable { path: file.path.to_owned(), source };
-            if file.is_same(*first).map_err(unreadable)? {
+            if file.is_same(*first)? {
                 return Err(BillError::Twice { path: file.path.to_owned(), first: first.path.to_owned() });
             }
         }
@@ -102,8 +108,8 @@ pub(super) fn with_lines<T>(
     then: &mut dyn FnMut(&mut Lines<'_>) -> Result<T, BillError>,
 ) -> Result<T, BillError> {
     let path = given.path;
-    let unreadable = |source| BillError::Unreadable { path: path.to_owned(), source };
-    let (read, length) = (Cell::new(0), given.length().map_err(unreadable)?);
+    let unreadable = |error| given.unreadable(error);
+    let (read, length) = (Cell::new(0), given.length()?);
     let mut file = Counted { file: given.open().map_err(unreadable)?, read: &read };
     let mut magic = Vec::with_capacity(MAGIC_BYTES);
     Read::by_ref(&mut file).take(MAGIC_BYTES as u64).read_to_end(&mut magic).map_err(unreadable)?;

@@ -206,7 +206,8 @@ impl Batch {
         let path = Self::path(channel, date, number);
         let batch: Self = serde_json::from_slice(&store.get(&path)?)
             .map_err(|error| malformed(store, &path, error.to_string()))?;
-        let is_it = batch.format == FORMAT && (&*batch.channel, batch.date, batch.number) == (channel, date, number);
+        let is_it =
+            batch.format == FORMAT && (&*batch.channel, batch.date, batch.number) == (channel, date, number);
         if !is_it {
             return Err(malformed(store, &path, "it is of another batch or version".to_owned()));
         }

@@ -221,9 +221,7 @@ fn payment_of<'a>(rows: &'a ReadRows, row: usize, channel: &str, date: Date) -> 
         channel_refund_no: "",
         amount: amount(rows, orders::AMOUNT, row),
         currency: currency(rows.text(orders::CURRENCY, row)),
-        at_ms: rows
-            .long_or_null(orders::PAID_AT, row)
-            .unwrap_or_else(|| rows.long(orders::DECIDED_AT, row)),
+        at_ms: rows.long_or_null(orders::PAID_AT, row).unwrap_or_else(|| rows.long(orders::DECIDED_AT, row)),
         accounting_date: date,
     })
 }

@@ -207,7 +207,12 @@ mod tests {
     #[test]
     fn charges_are_rounded_once() {
         let (yuan, yen) = (Currency(*b"CNY"), Currency(*b"JPY"));
-        let sum = |fee_millionths| BillSum { paid_minor: 1_000, refunded_minor: 300, fee_millionths, ..BillSum::default() };
+        let sum = |fee_millionths| BillSum {
+            paid_minor: 1_000,
+            refunded_minor: 300,
+            fee_millionths,
+            ..BillSum::default()
+        };
         assert_eq!(sum(10_000).owed_minor(yuan), 699);
         assert_eq!(sum(4_999).owed_minor(yuan), 700);
         assert_eq!(sum(5_000).owed_minor(yuan), 699);

@@ -438,7 +438,9 @@ impl Item {
             (Class::Long, _) if failed => "no money moved; pursue why the channel tried it",
             (Class::Long, _) => "supplement the books, or refund the payer",
             (Class::Short, _) => "ask the channel; pursue it, or write it off",
-            (Class::AmountDiffers, _) => "find out which amount is right; write the difference off, or pursue it",
+            (Class::AmountDiffers, _) => {
+                "find out which amount is right; write the difference off, or pursue it"
+            }
             (Class::StatusDiffers, _) => "report the channel's state as the result, or pursue it",
         }
     }

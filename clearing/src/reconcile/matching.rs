@@ -190,7 +190,12 @@ impl<'a> Matcher<'a> {
             return found;
         }
         // Without a number of its own it is known by its order: a void is the only one that its order has.
-        match self.seek(&Sought { kinds: &[Kind::Payment], channel_no: row.channel_txn, number: row.order_no, ..own }) {
+        match self.seek(&Sought {
+            kinds: &[Kind::Payment],
+            channel_no: row.channel_txn,
+            number: row.order_no,
+            ..own
+        }) {
             Found::Clearly(payment) => match self.shelf.link(payment) {
                 Some(void) => Found::Clearly(void),
                 None if revoked => Found::Revoked(payment),
@@ -213,7 +218,11 @@ impl<'a> Matcher<'a> {
         };
         if let Some(place) = self.shelf.one_by_channel(channel_key) {
             let agrees = agrees(self.shelf.slot(place));
-            return if agrees { Found::Clearly(place) } else { Found::Contradicts { place, by_channel: true } };
+            return if agrees {
+                Found::Clearly(place)
+            } else {
+                Found::Contradicts { place, by_channel: true }
+            };
         }
         let several = self.shelf.by_channel(channel_key);
         if let Some(&place) = several.iter().find(|&&place| agrees(self.shelf.slot(place))) {
@@ -402,7 +411,7 @@ impl<'a> Matcher<'a> {
             let first = Mark { file: slot.file, line: slot.line };
             match found {
                 _ if !slot.is_seen() => {
-                    self.see(place, mark, false);
+                    self.see(place, mark, row.kind == BillKind::Void);
                     self.shelf.slot_mut(place).noted.add(Noted::DIFFERS);
                     self.note(place, Class::StatusDiffers, reason, Some((&row, mark)), None);
                 }

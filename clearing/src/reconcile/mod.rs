@@ -11,9 +11,9 @@ pub mod carry;
 pub mod funds;
 pub mod item;
 mod matching;
-//open
-//report
-//resolution
+pub mod open;
+pub mod report;
+pub mod resolution;
 pub mod run;
 mod settle;
 mod shelf;
@@ -27,6 +27,7 @@ use crate::store::StoreError;
 
 pub use batch::Batch;
 pub use books::{Books, Day};
+pub use carry::Carry;
 pub use item::{Class, Item, Kind, Reason};
 pub use run::{Input, Options, Run, reconcile};
 pub use settle::{Settled, Tally};
@@ -55,7 +56,9 @@ pub enum ReconcileError {
         known: String,
     },
     /// The channel's zone is not known here.
-    #[error("{timezone} is no time zone that this program knows, so the day {date} has no beginning; put the channel again with one that is")]
+    #[error(
+        "{timezone} is no time zone that this program knows, so the day {date} has no beginning; put the channel again with one that is"
+    )]
     TimeZone {
         /// Its name.
         timezone: String,
@@ -87,7 +90,9 @@ pub enum ReconcileError {
         what: &'static str,
     },
     /// Something in the store is not what this program wrote.
-    #[error("{path} in the cold store {url}: {reason}. Restore it from a backup, or remove it and reconcile its date again")]
+    #[error(
+        "{path} in the cold store {url}: {reason}. Restore it from a backup, or remove it and reconcile its date again"
+    )]
     Malformed {
         /// The object.
         path: String,

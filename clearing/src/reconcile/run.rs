@@ -108,7 +108,7 @@ pub fn reconcile(
     store: &Store,
     manifest: &Manifest,
     books: &dyn Books,
-    input: Input<'_>,
+    mut input: Input<'_>,
     options: &Options,
     progress: &mut dyn FnMut(Stage, u64),
 ) -> Result<Run, ReconcileError> {
@@ -160,7 +160,7 @@ pub fn reconcile(
         three_way: None,
         lines: batch::LinesFile { path: String::new(), bytes: 0, sha256: String::new() },
     };
-    let lines = compare(books, day, carry, input, options, &mut batch, progress)?;
+    let lines = compare(books, day, &carry, &mut input, options, &mut batch, progress)?;
     put(store, batch, lines, options)
 }
 
@@ -168,15 +168,15 @@ pub fn reconcile(
 fn compare(
     books: &dyn Books,
     day: BillDay,
-    carry: Carry,
-    input: Input<'_>,
+    carry: &Carry,
+    input: &mut Input<'_>,
     options: &Options,
     batch: &mut Batch,
     progress: &mut dyn FnMut(Stage, u64),
 ) -> Result<Settled, ReconcileError> {
     let (channel, date) = (input.channel, batch.date);
-    let (shelf, loaded) = load(books, channel, date, &carry, &mut |done| progress(Stage::Books, done))?;
-    let mut matcher = Matcher::new(shelf, books.merchants()?, (date, day), &carry, options.differences_max);
+    let (shelf, loaded) = load(books, channel, date, carry, &mut |done| progress(Stage::Books, done))?;
+    let mut matcher = Matcher::new(shelf, books.merchants()?, (date, day), carry, options.differences_max);
     let totals = (input.bill)(&mut |row| {
         matcher.row(row);
         if matcher.rows.is_multiple_of(PROGRESS_ROWS) {

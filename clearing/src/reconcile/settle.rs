@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use std::collections::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
+use std::collections::{HashMap, HashSet};
 
 use super::ReconcileError;
 use super::books::{Books, OurItem};
@@ -198,7 +198,11 @@ impl Matcher<'_> {
 
     fn why_short(&self, place: u32, slot: &Slot) -> Reason {
         let payment = self.shelf.link(place).filter(|_| slot.kind == Kind::Void);
-        if payment.is_some_and(|payment| self.shelf.slot(payment).is_seen()) { Reason::VoidedNotRevoked } else { Reason::MissingInBill }
+        if payment.is_some_and(|payment| self.shelf.slot(payment).is_seen()) {
+            Reason::VoidedNotRevoked
+        } else {
+            Reason::MissingInBill
+        }
     }
 }
 
@@ -227,7 +231,9 @@ pub(crate) fn settle(
                 settled.closed.extend(ended.map(|item| ended_as(item, Class::Matched, reason)));
             }
             End::Open(class, reason) => matcher.note(place, class, reason, None, None),
-            End::Watched => settled.watched.extend(before.filter(|item| goes_on(item, matcher.date)).cloned()),
+            End::Watched => {
+                settled.watched.extend(before.filter(|item| goes_on(item, matcher.date)).cloned());
+            }
             End::Said => {}
         }
     }
@@ -236,7 +242,8 @@ pub(crate) fn settle(
     watch_lines(&matcher, &mut settled);
     let findings = std::mem::take(&mut matcher.findings);
     let mut findings = without_reinstated(findings, &matcher, books, channel)?;
-    let places: HashSet<u32> = findings.iter().map(|finding| finding.place).filter(|at| *at != NOWHERE).collect();
+    let places: HashSet<u32> =
+        findings.iter().map(|finding| finding.place).filter(|at| *at != NOWHERE).collect();
     // What was needed to compare is much, and goes before what is told is gathered.
     let (date, in_books) = (matcher.date, loaded.in_books);
     drop(matcher);
@@ -257,13 +264,14 @@ fn ended_as(item: &Item, class: Class, reason: Reason) -> Item {
 
 fn tallied(tallies: &HashMap<(Kind, u8, u64), (u64, u64)>, shelf: &Shelf) -> Vec<Tally> {
     let sorted: BTreeMap<_, _> = tallies.iter().collect();
-    let tally = |(&(kind, currency, merchant), &(count, amount_minor)): (&(Kind, u8, u64), &(u64, u64))| Tally {
-        kind,
-        currency: shelf.currencies[usize::from(currency)].as_str().to_owned(),
-        merchant_id: merchant.to_string(),
-        count,
-        amount_minor,
-    };
+    let tally =
+        |(&(kind, currency, merchant), &(count, amount_minor)): (&(Kind, u8, u64), &(u64, u64))| Tally {
+            kind,
+            currency: shelf.currencies[usize::from(currency)].as_str().to_owned(),
+            merchant_id: merchant.to_string(),
+            count,
+            amount_minor,
+        };
     sorted.into_iter().map(tally).collect()
 }
 

@@ -289,7 +289,8 @@ impl Shelf {
         }
         let table = self.by_number.as_ref()?;
         let head = table.find(key[0], |&at| self.slot(at).number_key == key).copied();
-        Some(self.chain(head, |at| self.next_alone[at as usize])).filter(|found| found.len() <= CANDIDATES_MAX)
+        Some(self.chain(head, |at| self.next_alone[at as usize]))
+            .filter(|found| found.len() <= CANDIDATES_MAX)
     }
 
     fn index_numbers(&mut self) {

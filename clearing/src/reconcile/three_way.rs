@@ -268,7 +268,10 @@ pub fn three_way(
             if wrong.len() < NAMED_MAX {
                 let expected = in_64_bits(allowed.into_iter().next().unwrap_or_default());
                 let booked = BTreeMap::new();
-                wrong.insert((key, row.merchant), named(row.merchant, row.order_no, row.refund_no, expected, booked));
+                wrong.insert(
+                    (key, row.merchant),
+                    named(row.merchant, row.order_no, row.refund_no, expected, booked),
+                );
             }
         }
     })?;

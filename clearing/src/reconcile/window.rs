@@ -53,7 +53,9 @@ impl BillDay {
         };
         let start_ms = midnight(date).ok_or_else(unknown)?;
         let end_ms = midnight(date.plus_days(1)).ok_or_else(unknown)?;
-        let near = |at: Timestamp, midnight_ms: i64| Some(at.0).filter(|at| (at - midnight_ms).abs() <= CUT_REACH_MS);
+        let near = |at: Timestamp, midnight_ms: i64| {
+            Some(at.0).filter(|at| (at - midnight_ms).abs() <= CUT_REACH_MS)
+        };
         let opened_ms = opened_at.and_then(|at| near(at, start_ms)).unwrap_or(start_ms);
         let cut_ms = near(cut_at, end_ms).unwrap_or(end_ms);
         Ok(Self {

@@ -74,7 +74,13 @@ fn files_on_the_disk_and_how_far_it_is() {
     let refused =
         |files: &[PathBuf]| read_files(Format::Wechat, files, &expected, &|_| {}, &mut |_| {}).unwrap_err();
     let missing = folder.path().join("missing.csv");
-    assert!(matches!(refused(&[missing]), BillError::Unreadable { .. }));
+    for files in
+        [vec![missing.clone()], vec![missing.clone(), files[0].clone()], vec![files[0].clone(), missing]]
+    {
+        let error = refused(&files);
+        let is_right = matches!(&error, BillError::Unreadable { path, .. } if path.ends_with("missing.csv"));
+        assert!(is_right, "{error}");
+    }
     assert!(matches!(refused(&[folder.path().to_owned()]), BillError::Unreadable { .. }));
     let by_another_way = folder.path().join(".").join("two.gz");
     assert!(matches!(refused(&[files[1].clone(), by_another_way]), BillError::Twice { .. }));

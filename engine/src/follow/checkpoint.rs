@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use suanpan_core::{Date, Departures, Ledger, Snapshot, Timestamp};
-use suanpan_wal::{Files, LogReader, Lsn, OpenError, Storage};
+use suanpan_wal::{Files, FolderLock, LogReader, Lsn, OpenError, Storage};
 
 use crate::cold::{ColdError, ColdStore};
 use crate::error::EngineError;
@@ -68,17 +68,22 @@ pub(crate) struct Checkpoints {
     data: PathBuf,
     /// By this name it holds the log, if it does.
     name: Option<String>,
+    /// Two followers would write into one cold store.
+    _lock: FolderLock,
 }
 
 impl Follower {
     /// As [`Follower::beside`], with checkpoints in `folder`: it begins at the newest sound one that belongs to this log, if
-    /// there is one. One follower at a time may have the folder; it holds nothing but checkpoints and their cold store, and
-    /// is made when it is not there.
+    /// there is one. The folder is locked as long as the follower lives; it holds nothing but checkpoints and their cold
+    /// store, and is made when it is not there.
     ///
     /// # Errors
-    /// As for [`Follower::beside`], and when the folder or the cold store that the checkpoint needs cannot be read.
+    /// As for [`Follower::beside`], and when the folder is in use, or it or the cold store that the checkpoint needs cannot
+    /// be read.
     pub fn resume(data: &Path, folder: &Path) -> Result<Self, EngineError> {
         let storage: Arc<dyn Storage> = Arc::new(Files);
+        storage.make_dir(folder).map_err(io_error("making folder", folder))?;
+        let lock = storage.lock(folder)?;
         let Found { files, damaged } = folder::find(&*storage, folder)?;
         let mut passed_over: Vec<String> = damaged.iter().map(ToString::to_string).collect();
         let kept = |file: &SnapshotFile| Kept { lsn: file.header.lsn, savepoint: file.header.savepoint };
@@ -88,7 +93,7 @@ impl Follower {
                 Ok((ledger, reader)) => {
                     let books = Books::new(ledger, file.header.taken);
                     let mut follower = Self::new(books, reader, End::Beside(file.header.lsn));
-                    follower.keep(storage, data, folder, kept[place..].to_vec());
+                    follower.keep(storage, data, folder, kept[place..].to_vec(), lock);
                     // Only now: to go back to an older savepoint is to forget the newer ones.
                     if let Some(cold) = &follower.books.cold {
                         cold.restore(file.header.savepoint)?;
@@ -103,16 +108,24 @@ impl Follower {
             }
         }
         let mut follower = Self::beside(data)?;
-        follower.keep(storage, data, folder, Vec::new());
+        follower.keep(storage, data, folder, Vec::new(), lock);
         follower.passed_over = passed_over;
         Ok(follower)
     }
 
-    fn keep(&mut self, storage: Arc<dyn Storage>, data: &Path, folder: &Path, kept: Vec<Kept>) {
+    fn keep(
+        &mut self,
+        storage: Arc<dyn Storage>,
+        data: &Path,
+        folder: &Path,
+        kept: Vec<Kept>,
+        lock: FolderLock,
+    ) {
         self.books.cold = Some(ColdStore::new(storage.clone(), folder));
         let (began, hot_days, name) = (self.position(), HOT_DAYS, None);
         let (folder, data) = (folder.to_owned(), data.to_owned());
-        self.checkpoints = Some(Checkpoints { storage, folder, kept, hot_days, began, data, name });
+        self.checkpoints =
+            Some(Checkpoints { storage, folder, kept, hot_days, began, data, name, _lock: lock });
     }
 
     /// Has the server keep the log from where this follower could begin again: from its older checkpoint, once it has two,
@@ -209,7 +222,6 @@ fn is_passed_over(error: &EngineError) -> bool {
 
 impl Checkpoints {
     fn take(&mut self, books: &mut Books, log_id: u128, lsn: Lsn, hash: u64) -> Result<(), CheckpointError> {
-        self.storage.make_dir(&self.folder).map_err(io_error("making folder", &self.folder))?;
         // What a failed one left must be gone for good before its savepoint is.
         self.prune()?;
         let mut image = books.ledger.snapshot();

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! <data>/follower-NAME.lsn     suanpan follower 1
-//!                              log 0123456789abcdef0123456789abcdef      the log's id, 32 hex digits
+//!                              log 0123456789abcdef0123456789abcdef      the log's id, 32 hex digits; 0: there was none yet
 //!                              lsn 4096                                  from here on
 //!                              crc 89abcdef                              CRC32C of the lines before
 //! ```
@@ -106,7 +106,8 @@ fn decode(text: &str, log_id: u128) -> Result<Lsn, String> {
     if encode(log, lsn) != text {
         return Err("its checksum is wrong".to_owned());
     }
-    if log != log_id {
+    // 0 where the follower began before there was a log: it needs all of it.
+    if log != 0 && log != log_id {
         return Err(format!("it is of log {log:032x}, this one is {log_id:032x}"));
     }
     Ok(lsn)
@@ -187,6 +188,8 @@ mod tests {
         assert_eq!(lsns(&disk, data), [("second-1".to_owned(), 50, false), ("export".to_owned(), 30, false)]);
         // As it was, whenever the power goes.
         assert_eq!(lsns(&disk.crash(3), data), lsns(&disk, data));
+        hold(&disk, data, "early", 0, Lsn::new(10)).unwrap();
+        assert_eq!(lsns(&disk, data)[0], ("early".to_owned(), 80, false));
         hold(&disk, data, "other", 8, Lsn::new(60)).unwrap();
         assert_eq!(lsns(&disk, data)[0], ("other".to_owned(), 90, true));
         for name in ["", "Export", "a/b", "a.b", &"a".repeat(65)] {
