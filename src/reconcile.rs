@@ -12,12 +12,12 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp as Moment;
 use jiff::tz::TimeZone;
-use suanpan_clearing::bill::{self, BankRow, BillError, BillRow, Direction, Expected, Format};
+use suanpan_clearing::bill::{self, BankRow, BillError, BillRow, Expected, Format};
 use suanpan_clearing::folder::{WriteError, write_file};
 use suanpan_clearing::manifest::{DayError, Manifest};
 use suanpan_clearing::parquet_file::{GROUP_ROWS, ParquetFile, ParquetFileError, hash_of};
 use suanpan_clearing::reconcile::batch::InputFile;
-use suanpan_clearing::reconcile::funds::{BankFilter, BankLine, BankSums};
+use suanpan_clearing::reconcile::funds::{BankFilter, BankSums};
 use suanpan_clearing::reconcile::report::Report;
 use suanpan_clearing::reconcile::resolution::ResolutionError;
 use suanpan_clearing::reconcile::run::{Bank, Stage};
@@ -175,7 +175,7 @@ fn run(args: &RunArgs) -> Result<u8, ReconcileCommandError> {
                 each(row);
             };
             let progress = |bytes| bar.bill(bytes);
-            bill::read(format, &args.files, &expected, &progress, &mut taken).map_err(Into::into)
+            bill::read(format, &args.files, &expected, &progress, &mut taken)
         };
         let input = Input { channel, files, bill: &mut read, bank };
         let options = Options {
@@ -209,9 +209,7 @@ fn zone_of(manifest: &Manifest, channel: &str) -> Result<TimeZone, ReconcileComm
 
 /// The account of the last bill that was reconciled: one of another is another merchant's.
 fn last_account(store: &Store, channel: &str) -> Result<Option<String>, ReconcileCommandError> {
-    let Some((&date, &number)) =
-        Batch::last(store, channel)?.last_key_value().map(|(date, number)| (date, number))
-    else {
+    let Some((&date, &number)) = Batch::last(store, channel)?.last_key_value() else {
         return Ok(None);
     };
     let account = Batch::load(store, channel, date, number)?.account;
@@ -234,13 +232,7 @@ fn read_bank(args: &RunArgs, date: Date) -> Result<Bank, ReconcileCommandError> 
         if !(date..=last).contains(&row.date) && other_day.is_none() {
             other_day = Some((row.file, row.line, row.date));
         }
-        sums.add(&BankLine {
-            account: row.account,
-            reference: row.reference,
-            amount: row.amount,
-            currency: row.currency,
-            credit: row.direction == Direction::Credit,
-        });
+        sums.add(row);
     };
     bill::read_bank(&args.bank, &|_| (), &mut each)?;
     match other_day {
@@ -293,13 +285,13 @@ impl Reports {
             let _ = io::stdout().write_all(&table);
         }
         if let Some(path) = &self.csv {
-            write_report(path, |to| Ok(report.write_csv(to).map_err(failed(path))?))?;
+            write_report(path, |to| report.write_csv(to).map_err(failed(path)))?;
         }
         if let Some(path) = &self.json {
             write_report(path, |to| Ok(report.write_json(to)?))?;
         }
         if let Some(path) = &self.html {
-            write_report(path, |to| Ok(report.write_html(to).map_err(failed(path))?))?;
+            write_report(path, |to| report.write_html(to).map_err(failed(path)))?;
         }
         Ok(())
     }

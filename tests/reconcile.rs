@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 const BILLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clearing/tests/bills");
 
-fn ask(server: &Server, method: &str, path: &str, body: Value) -> Value {
+fn ask(server: &Server, method: &str, path: &str, body: &Value) -> Value {
     let mut client = Client::new(format!("http://{}", server.http).parse().unwrap());
     let answer = client.call(&Call::new(method, path, Some(body.to_string()))).unwrap();
     assert!(matches!(answer.status, 200 | 201), "{path}: {} {}", answer.status, answer.body);
@@ -33,17 +33,17 @@ fn look(server: &Server, path: &str) -> Value {
 
 /// The day that the bills in `clearing/tests/bills` are of, but for what only they have.
 fn day(server: &Server) {
-    ask(server, "PUT", "/v1/dev/clock", json!({ "now": "2018-08-26T09:00:00+08:00" }));
+    ask(server, "PUT", "/v1/dev/clock", &json!({ "now": "2018-08-26T09:00:00+08:00" }));
     for channel in ["wechat", "alipay"] {
         let terms = json!({ "preset": channel, "cost_rate": "0.006", "cost_rounding": "half_up" });
-        ask(server, "PUT", &format!("/v1/channels/{channel}"), terms);
+        ask(server, "PUT", &format!("/v1/channels/{channel}"), &terms);
     }
-    ask(server, "PUT", "/v1/merchants/1001", json!({ "currency": "CNY", "fee_rate": "0.006" }));
+    ask(server, "PUT", "/v1/merchants/1001", &json!({ "currency": "CNY", "fee_rate": "0.006" }));
     let txn = |n: u32| format!("420000000020180826000000000{n}");
     let pay = |order_no: &str, channel: &str, amount: u32, txn: &str, at: &str| {
         let paid_at = format!("2018-08-26T{at}+08:00");
         let body = json!({ "order_no": order_no, "channel": channel, "amount": amount, "channel_txn": txn, "paid_at": paid_at });
-        ask(server, "POST", "/v1/merchants/1001/payments", body);
+        ask(server, "POST", "/v1/merchants/1001/payments", &body);
     };
     pay("A1", "wechat", 10_000, &txn(1), "09:00:01");
     pay("A2", "wechat", 5_000, &txn(2), "09:00:02");
@@ -52,17 +52,17 @@ fn day(server: &Server) {
     pay("B2", "alipay", 1, "2018082621001004720000000002", "09:12:00");
     for (refund_no, order_no, amount) in [("R1", "A1", 3_300), ("RB1", "B1", 500)] {
         let body = json!({ "refund_no": refund_no, "order_no": order_no, "amount": amount });
-        ask(server, "POST", "/v1/merchants/1001/refunds", body);
+        ask(server, "POST", "/v1/merchants/1001/refunds", &body);
         let path = format!("/v1/merchants/1001/refunds/{refund_no}/result");
-        ask(server, "POST", &path, json!({ "state": "succeeded" }));
+        ask(server, "POST", &path, &json!({ "state": "succeeded" }));
     }
-    ask(server, "POST", "/v1/merchants/1001/orders/A2/void", json!({ "void_no": "V2" }));
-    ask(server, "POST", "/v1/merchants/1001/voids/V2/result", json!({ "state": "succeeded" }));
+    ask(server, "POST", "/v1/merchants/1001/orders/A2/void", &json!({ "void_no": "V2" }));
+    ask(server, "POST", "/v1/merchants/1001/voids/V2/result", &json!({ "state": "succeeded" }));
 }
 
 fn cut(server: &Server, now: &str, date: &str) {
-    ask(server, "PUT", "/v1/dev/clock", json!({ "now": now }));
-    ask(server, "POST", "/v1/day-cut", json!({ "accounting_date": date }));
+    ask(server, "PUT", "/v1/dev/clock", &json!({ "now": now }));
+    ask(server, "POST", "/v1/day-cut", &json!({ "accounting_date": date }));
 }
 
 struct Ran {

@@ -164,7 +164,7 @@ fn open(
         write_report(&path, |to| Ok(report.write_json(to)?))?;
     }
     if let Some(path) = html {
-        write_report(&path, |to| Ok(report.write_html(to).map_err(super::failed(&path))?))?;
+        write_report(&path, |to| report.write_html(to).map_err(super::failed(&path)))?;
     }
     Ok(())
 }

@@ -18,6 +18,7 @@ mod packed;
 mod record;
 mod text;
 mod wechat;
+pub mod write;
 
 use std::path::{Path, PathBuf};
 

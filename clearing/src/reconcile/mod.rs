@@ -22,6 +22,7 @@ pub mod window;
 
 use suanpan_core::Date;
 
+use crate::bill::BillError;
 use crate::manifest::DayError;
 use crate::store::StoreError;
 
@@ -44,7 +45,7 @@ pub enum ReconcileError {
     Store(#[from] StoreError),
     /// The bill is not sound.
     #[error(transparent)]
-    Bill(Box<dyn std::error::Error + Send + Sync>),
+    Bill(#[from] BillError),
     /// The channel is not among those of the date.
     #[error("{channel} is no channel of {date}: it has {known}")]
     Channel {

@@ -95,22 +95,22 @@ fn rows(ours: Vec<Ours>) -> impl Strategy<Value = (Vec<Ours>, Vec<Row>)> {
             if changes == 0 {
                 let [kind, state, merchant, txn, order, refund] = changed;
                 if kind {
-                    row.kind = other.kind
+                    row.kind = other.kind;
                 }
                 if state {
-                    row.state = other.state
+                    row.state = other.state;
                 }
                 if merchant {
-                    row.sub_merchant = other.sub_merchant
+                    row.sub_merchant = other.sub_merchant;
                 }
                 if txn {
-                    (row.channel_txn, row.channel_refund_no) = (other.channel_txn, other.channel_refund_no)
+                    (row.channel_txn, row.channel_refund_no) = (other.channel_txn, other.channel_refund_no);
                 }
                 if order {
-                    (row.order_no, row.amount) = (other.order_no, other.amount)
+                    (row.order_no, row.amount) = (other.order_no, other.amount);
                 }
                 if refund {
-                    row.refund_no = other.refund_no
+                    row.refund_no = other.refund_no;
                 }
             }
             row

@@ -240,7 +240,7 @@ fn refunds_in_flight_are_carried_for_as_long_as_they_are() {
 fn a_date_that_was_left_out_decides_nothing() {
     let town = Town::new();
     let late = Ours { at_ms: at(27, -MINUTE), ..Ours::payment(26, 1, "A", 100) };
-    town.run(26, &Ledger::of(&[late.clone()]), &[]);
+    town.run(26, &Ledger::of(std::slice::from_ref(&late)), &[]);
     let run = town.run(28, &Ledger::default(), &[]);
     assert!(!run.batch.is_due);
     assert_eq!(told(&run), told_as(&[("carried", "near_cut", "A")]));

@@ -4,6 +4,7 @@
 mod against_model;
 mod days;
 mod decisions;
+mod files;
 mod flows;
 mod model;
 mod rehearsed;

@@ -129,11 +129,12 @@ fn near(time: i64) -> bool {
 }
 
 fn judge(item: &Ours, row: &Row) -> (Class, Reason) {
-    let both = match (item.state, row.state) {
-        (State::Succeeded, BillState::Succeeded) | (State::Failed, BillState::Failed) => true,
-        (State::Processing | State::Held, BillState::Processing) => true,
-        _ => false,
-    };
+    let both = matches!(
+        (item.state, row.state),
+        (State::Succeeded, BillState::Succeeded)
+            | (State::Failed, BillState::Failed)
+            | (State::Processing | State::Held, BillState::Processing)
+    );
     if !both {
         (Class::StatusDiffers, Reason::State)
     } else if item.currency != row.currency {

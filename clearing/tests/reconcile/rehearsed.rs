@@ -3,10 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use suanpan_clearing::bill::{BankRow, Direction};
 use suanpan_clearing::bill::{BillKind, BillRow, BillTotals};
 use suanpan_clearing::manifest::Manifest;
 use suanpan_clearing::reconcile::batch::InputFile;
-use suanpan_clearing::reconcile::funds::{BankFilter, BankLine, BankSums};
+use suanpan_clearing::reconcile::funds::{BankFilter, BankSums};
 use suanpan_clearing::reconcile::open::open_list;
 use suanpan_clearing::reconcile::run::Bank;
 use suanpan_clearing::reconcile::{Day, Input, Item, Options, Run, reconcile};
@@ -45,7 +46,9 @@ fn run(store: &Store, manifest: &Manifest, bill: &Bill, bank_minor: Option<u64>)
     };
     let bank = bank_minor.map(|amount| {
         let mut sums = BankSums::default();
-        sums.add(&BankLine { account: "62", reference: "", amount, currency: CNY, credit: true });
+        let (file, line, date, direction) = (0, 2, manifest.date, Direction::Credit);
+        let (account, reference, currency) = ("62", "", CNY);
+        sums.add(&BankRow { file, line, date, account, reference, amount, currency, direction });
         let file = InputFile { name: "bank.csv".to_owned(), bytes: 1, sha256: amount.to_string() };
         Bank { files: vec![file], filter: BankFilter::default(), sums }
     });
