@@ -320,7 +320,7 @@ struct BillFile {
 
 impl BillFile {
     fn create(path: &Path) -> Result<Self, ParquetFileError> {
-        let (file, rows) = (ParquetFile::create(Table::Bill, path)?, Rows::new(Table::Bill, 0));
+        let (file, rows) = (ParquetFile::create(Table::Bill, path)?, Rows::new(Table::Bill));
         Ok(Self { file, rows, failed: None })
     }
 
@@ -347,8 +347,8 @@ impl BillFile {
     }
 
     fn flush(&mut self) {
-        let rows = std::mem::replace(&mut self.rows, Rows::new(Table::Bill, GROUP_ROWS));
-        if let (None, Err(error)) = (&self.failed, self.file.write(rows)) {
+        let rows = std::mem::replace(&mut self.rows, Rows::new(Table::Bill));
+        if let (None, Err(error)) = (&self.failed, self.file.write(&rows)) {
             self.failed = Some(error);
         }
     }
