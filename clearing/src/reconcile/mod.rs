@@ -103,9 +103,9 @@ pub enum ReconcileError {
         reason: String,
     },
     /// Something could not be written as JSON.
-    #[error("writing a report: {0}")]
+    #[error("writing JSON: {0}")]
     Json(#[from] serde_json::Error),
-    /// A report could not be written.
-    #[error("writing a report: {0}")]
-    Write(#[from] std::io::Error),
+    /// A local file could not be read or written.
+    #[error("a local file of the reconciliation: {0}")]
+    Io(#[from] std::io::Error),
 }

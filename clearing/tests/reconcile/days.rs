@@ -152,6 +152,22 @@ fn numbers_shared_by_merchants_are_told_apart_by_the_amount() {
     assert_eq!(told(&run), told_as(&expected));
 }
 
+/// A bill without merchants (Alipay's) has the order's number at the channel beside each refund.
+#[test]
+fn refunds_that_share_a_number_are_told_apart_by_their_orders() {
+    let ours: Vec<Ours> = (1..=100)
+        .map(|merchant| Ours {
+            channel_refund_no: String::new(),
+            ..Ours::refund(26, merchant, "A1", "R1", 100)
+        })
+        .collect();
+    let rows: Vec<Row> =
+        ours.iter().rev().map(|item| Row { sub_merchant: String::new(), ..item.row() }).collect();
+    let run = Town::new().run(26, &Ledger::of(&ours), &rows[1..]);
+    assert_eq!(told(&run), told_as(&[("short", "missing_in_bill", "R1")]));
+    assert_eq!(run.lines.items[0].ours.as_ref().unwrap().merchant_id, "100");
+}
+
 #[test]
 fn what_is_carried_resolves_in_the_next_days_file_or_is_long_or_short() {
     let town = Town::new();
