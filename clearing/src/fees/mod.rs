@@ -222,6 +222,42 @@ struct Sums {
 /// Amounts of the operator whose channel is not in their own group: of a refund that gave back no cash.
 type Unnamed = Vec<((MerchantId, Number), Currency, Item, i128)>;
 
+/// What a day adds. A channel's account stands for the operator's part of what came by it.
+#[derive(Default)]
+struct OfDay {
+    tallies: BTreeMap<(Currency, Account), Tally>,
+    unnamed: Unnamed,
+}
+
+impl OfDay {
+    fn count(&mut self, group: &Group) {
+        let channel = channel_of(group);
+        let order = group.voucher.merchant.zip(group.voucher.order_no);
+        for entry in &group.entries {
+            let (amount, currency) = (i128::from(entry.amount), entry.currency);
+            for (account, is_in) in [(entry.from, false), (entry.to, true)] {
+                if !is_counted(account) {
+                    continue;
+                }
+                let item = Item::of(account, entry.subject, is_in);
+                self.tallies.entry((currency, account)).or_default().add(item, amount);
+                if account != Account::Operator || matches!(item, Item::OtherIn | Item::OtherOut) {
+                    continue;
+                }
+                match (channel, order) {
+                    (Some(id), _) => {
+                        let by_channel = self.tallies.entry((currency, Account::Channel(id))).or_default();
+                        by_channel.add(item, amount);
+                    }
+                    (None, Some(order)) => self.unnamed.push((order, currency, item, amount)),
+                    // A fee without an order is none of the rules'; it is in the operator's row.
+                    (None, None) => {}
+                }
+            }
+        }
+    }
+}
+
 fn is_counted(account: Account) -> bool {
     Whose::of(account).is_some()
 }
@@ -276,14 +312,14 @@ fn missing(store: &Store, month: Month, dates: &[Date]) -> Result<Vec<Date>, Fee
 
 impl Sums {
     fn read(&mut self, store: &Store, day: &Manifest) -> Result<(), FeesError> {
-        let names = Names::of(day);
-        let (mut moved, mut unnamed) = (Moved::default(), Unnamed::new());
+        let (mut moved, mut counted) = (Moved::default(), OfDay::default());
         read_groups(store, day, &mut |group| {
             group.entries.iter().for_each(|entry| moved.book(entry, &is_counted));
-            self.count(group, &names, &mut unnamed);
+            counted.count(group);
             Ok::<_, DayError>(())
         })?;
-        self.count_unnamed(store, day, unnamed)?;
+        self.count(day, &counted);
+        self.count_unnamed(store, day, counted.unnamed)?;
         let balances = read_balances(store, day, &is_counted)?;
         moved.prove(day, &balances)?;
         if self.closing.is_empty() && self.opening.is_empty() {
@@ -296,30 +332,19 @@ impl Sums {
         Ok(())
     }
 
-    fn count(&mut self, group: &Group, names: &Names<'_>, unnamed: &mut Unnamed) {
-        let channel = channel_of(group).map(|id| names.channel(id));
-        for entry in &group.entries {
-            let amount = i128::from(entry.amount);
-            for (account, is_in) in [(entry.from, false), (entry.to, true)] {
-                let Some(whose) = Whose::of(account) else { continue };
-                let item = Item::of(account, entry.subject, is_in);
-                let is_operators = whose == Whose::Operator;
-                self.tallies.entry((whose, entry.currency)).or_default().add(item, amount);
-                if !is_operators || matches!(item, Item::OtherIn | Item::OtherOut) {
-                    continue;
-                }
-                let voucher = &group.voucher;
-                match (channel, voucher.merchant.zip(voucher.order_no)) {
-                    (None, Some(order)) => unnamed.push((order, entry.currency, item, amount)),
-                    (channel, _) => self.count_channel(channel.unwrap_or(""), entry.currency, item, amount),
-                }
-            }
+    /// Adds a day's tallies, channels by their names.
+    fn count(&mut self, day: &Manifest, counted: &OfDay) {
+        let names = Names::of(day);
+        for (&(currency, account), tally) in &counted.tallies {
+            let whose = match account {
+                Account::Channel(id) => Whose::Channel(names.channel(id).to_owned()),
+                account => match Whose::of(account) {
+                    Some(whose) => whose,
+                    None => continue,
+                },
+            };
+            self.tallies.entry((whose, currency)).or_default().add_all(tally);
         }
-    }
-
-    fn count_channel(&mut self, channel: &str, currency: Currency, item: Item, amount: i128) {
-        let whose = Whose::Channel(channel.to_owned());
-        self.tallies.entry((whose, currency)).or_default().add(item, amount);
     }
 
     /// Finds the channels in the orders: whatever was booked for one that day, it is among the day's.
@@ -342,8 +367,8 @@ impl Sums {
             Ok::<_, DayError>(())
         })?;
         for ((merchant, number), currency, item, amount) in unnamed {
-            let channel = channels.get(&(merchant, number.to_string())).map_or("", String::as_str);
-            self.count_channel(channel, currency, item, amount);
+            let channel = channels.get(&(merchant, number.to_string())).cloned().unwrap_or_default();
+            self.tallies.entry((Whose::Channel(channel), currency)).or_default().add(item, amount);
         }
         Ok(())
     }
