@@ -121,6 +121,7 @@ fn run(run: &Run) -> Result<(), ExportCommandError> {
     let store = Store::create(&run.store.store)?;
     let config = ExporterConfig { data: run.data.clone(), shards: run.shards };
     let mut exporter = Exporter::open(store, &config)?;
+    let is_stopped = !run.follow && exporter.to_the_end()?;
     if run.follow {
         say(format_args!("following {} into {}", run.data.display(), exporter.store().url()));
     }
@@ -135,7 +136,8 @@ fn run(run: &Run) -> Result<(), ExportCommandError> {
                 days += 1;
                 (since, moved) = (Instant::now(), Instant::now());
             }
-            Progress::Waiting if run.follow || moved.elapsed() < PATIENCE => std::thread::sleep(WAIT),
+            Progress::Waiting if run.follow => std::thread::sleep(WAIT),
+            Progress::Waiting if !is_stopped && moved.elapsed() < PATIENCE => std::thread::sleep(WAIT),
             _ => break,
         }
     }

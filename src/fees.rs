@@ -9,6 +9,7 @@ use suanpan_clearing::fees::{FeesError, Month, month_fees, write_csv, write_json
 use suanpan_clearing::folder::{WriteError, write_file};
 use suanpan_clearing::store::{Store, StoreError};
 
+use crate::export::StoreArg;
 use crate::statement::{exit, print};
 
 /// Write a month's commissions and fees, out of the cold store.
@@ -17,9 +18,8 @@ use crate::statement::{exit, print};
 /// balances. Exits with 0, or with 2 and nothing written.
 #[derive(Debug, Args)]
 pub(crate) struct Fees {
-    /// The cold store: a folder, or s3://bucket/prefix
-    #[arg(long, value_name = "STORE")]
-    store: String,
+    #[command(flatten)]
+    store: StoreArg,
     /// The month
     #[arg(long, value_name = "YYYY-MM")]
     month: Month,
@@ -59,7 +59,7 @@ impl Fees {
     }
 
     fn write(&self) -> Result<(), FeesCommandError> {
-        let store = Store::open(&self.store)?;
+        let store = Store::open(&self.store.store)?;
         let fees = month_fees(&store, self.month, self.partial)?;
         if !fees.missing.is_empty() {
             let missing: Vec<String> = fees.missing.iter().map(ToString::to_string).collect();

@@ -9,6 +9,8 @@ mod fees;
 mod load;
 mod log;
 mod output;
+mod reconcile;
+mod rehearse;
 mod scenario;
 mod serve;
 mod settings;
@@ -49,6 +51,10 @@ enum Command {
     Scenario(scenario::Scenario),
     /// Run a whole server on a simulated disk, clock and scheduler, and tell its story.
     Simulate(simulate::Simulate),
+    /// Compare a channel's bill with the books of a day, out of the cold store; list and decide what is open.
+    Reconcile(Box<reconcile::Reconcile>),
+    /// Play made-up days into a cold store, with their channels' bills, to try all of this on.
+    Rehearse(rehearse::Rehearse),
     /// Write a month's commissions and fees, out of the cold store.
     Fees(fees::Fees),
     /// Write the files of a settlement batch, out of the cold store: the bank's, and one for each merchant.
@@ -69,6 +75,8 @@ fn main() -> ExitCode {
         Command::Snapshot(snapshot) => snapshot.run().map_err(|error| error.to_string()),
         Command::Scenario(scenario) => scenario.run().map_err(|error| error.to_string()),
         Command::Simulate(simulate) => simulate.run(),
+        Command::Reconcile(reconcile) => return reconcile.run(),
+        Command::Rehearse(rehearse) => rehearse.run().map_err(|error| error.to_string()),
         Command::Fees(fees) => return fees.run(),
         Command::Settle(settle) => return settle.run(),
         Command::Statement(statement) => return statement.run(),

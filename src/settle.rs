@@ -9,6 +9,7 @@ use suanpan_clearing::settle::{SettleError, settled};
 use suanpan_clearing::store::Store;
 use suanpan_core::Number;
 
+use crate::export::StoreArg;
 use crate::output::say;
 use crate::statement::exit;
 
@@ -19,9 +20,8 @@ use crate::statement::exit;
 /// with 2 and nothing written.
 #[derive(Debug, Args)]
 pub(crate) struct Settle {
-    /// The cold store: a folder, or s3://bucket/prefix
-    #[arg(long, value_name = "STORE")]
-    store: String,
+    #[command(flatten)]
+    store: StoreArg,
     /// The batch's number
     #[arg(long, value_name = "NUMBER")]
     batch: Number,
@@ -36,7 +36,7 @@ impl Settle {
     }
 
     fn write(&self) -> Result<(), SettleError> {
-        let store = Store::open(&self.store)?;
+        let store = Store::open(&self.store.store)?;
         let batch = settled(&store, self.batch)?;
         let there = if batch.write(&self.out)? { "" } else { " (there already)" };
         let dates: Vec<String> = batch.dates.iter().map(ToString::to_string).collect();

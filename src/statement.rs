@@ -8,11 +8,11 @@ use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
 use suanpan_clearing::folder::{NewFolder, WriteError, write_file};
 use suanpan_clearing::group::merchant_id;
-use suanpan_clearing::manifest::date_of;
 use suanpan_clearing::statement::{Format, StatementError, statement, statements};
 use suanpan_clearing::store::{Store, StoreError};
 use suanpan_core::{Date, MerchantId};
 
+use crate::export::{StoreArg, date};
 use crate::output::say;
 
 /// The exit code for what was asked and cannot be answered.
@@ -24,9 +24,8 @@ pub(crate) const REFUSED: u8 = 2;
 /// Exits with 0, or with 2 and nothing written.
 #[derive(Debug, Args)]
 pub(crate) struct Statement {
-    /// The cold store: a folder, or s3://bucket/prefix
-    #[arg(long, value_name = "STORE")]
-    store: String,
+    #[command(flatten)]
+    store: StoreArg,
     /// The merchant
     #[arg(long, value_name = "ID", value_parser = as_merchant, required_unless_present = "all", conflicts_with = "all")]
     merchant: Option<MerchantId>,
@@ -34,7 +33,7 @@ pub(crate) struct Statement {
     #[arg(long, requires = "out")]
     all: bool,
     /// The accounting date
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = as_date)]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date)]
     date: Date,
     /// How it is written
     #[arg(long, value_enum, default_value_t = Form::Csv)]
@@ -71,10 +70,6 @@ pub(crate) fn as_merchant(text: &str) -> Result<MerchantId, String> {
     merchant_id(text).ok_or_else(|| "a merchant's id is 1 to 19 digits, the first of them not 0".to_owned())
 }
 
-pub(crate) fn as_date(text: &str) -> Result<Date, String> {
-    date_of(text).ok_or_else(|| "a date is written YYYY-MM-DD, like 2018-08-26".to_owned())
-}
-
 fn as_zone(text: &str) -> Result<TimeZone, String> {
     TimeZone::get(text).map_err(|_| "no such zone; give one like Asia/Shanghai or UTC".to_owned())
 }
@@ -105,7 +100,7 @@ impl Statement {
     }
 
     fn write(&self) -> Result<(), StatementCommandError> {
-        let store = Store::open(&self.store)?;
+        let store = Store::open(&self.store.store)?;
         let format = match self.format {
             Form::Csv => Format::Csv,
             Form::Txt => Format::Txt,

@@ -24,14 +24,7 @@ const KILLS: u64 = 12;
 
 fn call(server: &Server, method: &str, path: &str, body: Option<Value>) -> Value {
     let mut client = Client::new(format!("http://{}", server.http).parse().unwrap());
-    let call = Call {
-        method: method.to_owned(),
-        path: path.to_owned(),
-        body: body.map(|body| body.to_string()),
-        status: None,
-        expect: None,
-        why: String::new(),
-    };
+    let call = Call::new(method, path, body.map(|body| body.to_string()));
     let answer = client.call(&call).unwrap();
     assert!(matches!(answer.status, 200 | 201), "{path}: {} {}", answer.status, answer.body);
     answer.body

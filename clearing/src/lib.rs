@@ -10,6 +10,8 @@
 pub mod balance;
 pub mod bill;
 pub mod cell;
+mod chunk;
+mod encoding;
 pub mod export;
 pub mod fees;
 pub mod folder;
@@ -20,6 +22,7 @@ pub mod money;
 pub mod parquet_file;
 pub mod reconcile;
 pub mod rehearsal;
+mod runs;
 pub mod settle;
 pub mod statement;
 pub mod store;

@@ -8,24 +8,20 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
-use parquet::column::writer::ColumnWriter;
 use parquet::data_type::{ByteArray, DataType};
 use parquet::errors::ParquetError;
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
-use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
-use parquet::schema::types::ColumnPath;
+use parquet::file::writer::SerializedFileWriter;
 use sha2::{Digest, Sha256};
 
-use crate::table::{Kind, Rows, Table, Values, slices};
+use crate::chunk::Scratch;
+use crate::runs::Texts;
+use crate::table::{Rows, Table};
 
 /// Rows that are written and read together.
 pub const GROUP_ROWS: usize = 1 << 17;
-
-/// How hard it is compressed: what is written beside payments must cost little.
-const ZSTD_LEVEL: i32 = 1;
 
 /// Why a file could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -102,32 +98,13 @@ pub struct ParquetFile {
     path: PathBuf,
     writer: SerializedFileWriter<Hashing<BufWriter<File>>>,
     rows: u64,
+    scratch: Option<Scratch>,
 }
 
-/// How each column is written. Numbers that rise slowly and texts that share their beginning are written as differences.
-fn properties(table: Table) -> Arc<WriterProperties> {
-    let level = ZstdLevel::try_new(ZSTD_LEVEL).unwrap_or_default();
-    let mut properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(level))
-        .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_created_by("suanpan".to_owned());
-    for column in table.columns() {
-        let path = ColumnPath::from(column.name);
-        // Nobody looks for a text by the least and the greatest of a group.
-        if matches!(column.kind, Kind::Text | Kind::TextOrNull) {
-            properties = properties.set_column_statistics_enabled(path.clone(), EnabledStatistics::None);
-        }
-        let encoding = match column.name {
-            "order_no" | "refund_no" | "reference" | "channel_txn" | "channel_refund_no" => {
-                Encoding::DELTA_BYTE_ARRAY
-            }
-            "log_index" => Encoding::DELTA_BINARY_PACKED,
-            _ => continue,
-        };
-        properties =
-            properties.set_column_dictionary_enabled(path.clone(), false).set_column_encoding(path, encoding);
-    }
-    Arc::new(properties.build())
+fn properties() -> Arc<WriterProperties> {
+    // A group has one page of a column: there is nothing to look up in an index of them.
+    let properties = WriterProperties::builder().set_offset_index_disabled(true);
+    Arc::new(properties.set_created_by("suanpan".to_owned()).build())
 }
 
 impl ParquetFile {
@@ -141,29 +118,48 @@ impl ParquetFile {
         let sink = Hashing { inner: BufWriter::new(file), hash: Sha256::new(), bytes: 0 };
         let unsound = unsound(path);
         let schema = table.schema().map_err(&unsound)?;
-        let writer = SerializedFileWriter::new(sink, schema, properties(table)).map_err(&unsound)?;
-        Ok(Self { table, path: path.to_owned(), writer, rows: 0 })
+        let writer = SerializedFileWriter::new(sink, schema, properties()).map_err(&unsound)?;
+        Ok(Self { table, path: path.to_owned(), writer, rows: 0, scratch: None })
     }
 
     /// Adds some rows as one group; none is no group.
     ///
     /// # Errors
     /// When the system refuses: the file is good for nothing then.
-    pub fn write(&mut self, rows: Rows) -> Result<(), ParquetFileError> {
+    pub fn write(&mut self, rows: &Rows) -> Result<(), ParquetFileError> {
+        let scratch = self.scratch.take().map_or_else(Scratch::new, Ok);
+        let mut scratch =
+            scratch.map_err(|source| ParquetFileError::Io { path: self.path.clone(), source })?;
+        self.write_with_names(rows, &Texts::default(), &mut scratch)?;
+        self.scratch = Some(scratch);
+        Ok(())
+    }
+
+    /// Adds some rows as one group, with the names that theirs are the numbers of.
+    pub(crate) fn write_with_names(
+        &mut self,
+        rows: &Rows,
+        names: &Texts,
+        scratch: &mut Scratch,
+    ) -> Result<(), ParquetFileError> {
         assert!(rows.table() == self.table, "rows of another table");
         if rows.is_empty() {
             return Ok(());
         }
         let unsound = unsound(&self.path);
+        let kinds = self.table.columns().iter().map(|column| column.kind);
+        let columns: Vec<_> = kinds.zip(self.writer.schema_descr().columns().to_vec()).collect();
         let mut group = self.writer.next_row_group().map_err(&unsound)?;
-        let len = rows.len() as u64;
-        for (values, present) in rows.columns.into_iter().zip(&rows.present) {
-            let column = group.next_column().map_err(&unsound)?;
-            let Some(column) = column else { unreachable!("as many columns as the table has") };
-            write_column(column, values, present).map_err(&unsound)?;
+        let len = u32::try_from(rows.len()).unwrap_or_else(|_| unreachable!("a group of so many rows"));
+        for ((kind, column), (values, present)) in
+            columns.into_iter().zip(rows.columns.iter().zip(&rows.present))
+        {
+            let chunk = scratch.encode(column, kind, values, present, len, names);
+            let (bytes, close) = chunk.map_err(&unsound)?;
+            group.append_column(&bytes, close).map_err(&unsound)?;
         }
         group.close().map_err(&unsound)?;
-        self.rows += len;
+        self.rows += u64::from(len);
         Ok(())
     }
 
@@ -200,30 +196,6 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 fn unsound(path: &Path) -> impl Fn(ParquetError) -> ParquetFileError {
     let path = path.to_owned();
     move |source| ParquetFileError::Unsound { path: path.clone(), source: Box::new(source) }
-}
-
-fn write_column(
-    mut column: SerializedColumnWriter<'_>,
-    values: Values,
-    present: &[i16],
-) -> Result<(), ParquetError> {
-    let levels = (!present.is_empty()).then_some(present);
-    match (column.untyped(), values) {
-        (ColumnWriter::ByteArrayColumnWriter(writer), Values::Text { text, ends }) => {
-            writer.write_batch(&slices(text, &ends), levels, None)?;
-        }
-        (ColumnWriter::Int64ColumnWriter(writer), Values::Long(values)) => {
-            writer.write_batch(&values, levels, None)?;
-        }
-        (ColumnWriter::Int32ColumnWriter(writer), Values::Int(values)) => {
-            writer.write_batch(&values, levels, None)?;
-        }
-        (ColumnWriter::BoolColumnWriter(writer), Values::Flag(values)) => {
-            writer.write_batch(&values, levels, None)?;
-        }
-        _ => unreachable!("the schema is made of the same kinds as the rows"),
-    }
-    column.close()
 }
 
 /// Some rows of a file, the columns that were asked for.
@@ -430,7 +402,7 @@ mod tests {
     use crate::table::settlements;
 
     fn some_rows(from: i64, len: usize) -> Rows {
-        let mut rows = Rows::new(Table::Orders, len);
+        let mut rows = Rows::new(Table::Orders);
         for n in (from..).take(len) {
             let odd = n % 2 == 1;
             rows.push()
@@ -474,9 +446,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("orders.parquet");
         let mut file = ParquetFile::create(Table::Orders, &path).unwrap();
-        file.write(some_rows(0, 1_000)).unwrap();
-        file.write(some_rows(1_000, 0)).unwrap();
-        file.write(some_rows(1_000, 501)).unwrap();
+        file.write(&some_rows(0, 1_000)).unwrap();
+        file.write(&some_rows(1_000, 0)).unwrap();
+        file.write(&some_rows(1_000, 501)).unwrap();
         let written = file.finish().unwrap();
         assert_eq!(written.rows, 1_501);
         assert_eq!(hash_of(&path).unwrap(), (written.sha256.clone(), written.bytes));
@@ -516,7 +488,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("orders.parquet");
         let mut file = ParquetFile::create(Table::Orders, &path).unwrap();
-        file.write(some_rows(0, 10)).unwrap();
+        file.write(&some_rows(0, 10)).unwrap();
         file.finish().unwrap();
         let whole = std::fs::read(&path).unwrap();
         for len in [0, 3, whole.len() / 2, whole.len() - 1] {

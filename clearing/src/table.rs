@@ -11,9 +11,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use parquet::basic::{ConvertedType, LogicalType, Repetition, TimeUnit, Type as Physical};
 use parquet::schema::types::{Type, TypePtr};
+
+use crate::runs::{Runs, TextRuns};
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +46,26 @@ pub struct Column {
     pub name: &'static str,
     /// What it holds.
     pub kind: Kind,
+}
+
+impl Column {
+    /// Whether it is a text that many rows have: of a merchant, an account, a state. The others are numbers of the trade's own,
+    /// and names that are met once a day.
+    #[must_use]
+    pub fn is_name(&self) -> bool {
+        let is_text = matches!(self.kind, Kind::Text | Kind::TextOrNull);
+        let is_own = matches!(
+            self.name,
+            "order_no"
+                | "refund_no"
+                | "reference"
+                | "channel_txn"
+                | "channel_refund_no"
+                | "name"
+                | "batch_no"
+        );
+        is_text && !is_own
+    }
 }
 
 macro_rules! tables {
@@ -286,14 +307,39 @@ impl Table {
 /// Values of one column, in the order of their rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Values {
-    /// Text: all of it, and where each value ends.
-    Text {
-        text: Vec<u8>,
-        ends: Vec<u32>,
-    },
-    Long(Vec<i64>),
-    Int(Vec<i32>),
-    Flag(Vec<bool>),
+    /// Texts of which most are met once.
+    Texts(TextRuns),
+    /// Texts that are met again and again, by their number in a list of names.
+    Names(Runs<u32>),
+    /// Numbers, times, dates and flags.
+    Numbers(Runs<i64>),
+}
+
+impl Values {
+    fn of(column: &Column, has_names: bool) -> Self {
+        match column.kind {
+            Kind::Text | Kind::TextOrNull if has_names && column.is_name() => Self::Names(Runs::default()),
+            Kind::Text | Kind::TextOrNull => Self::Texts(TextRuns::default()),
+            _ => Self::Numbers(Runs::default()),
+        }
+    }
+
+    /// How many there are; nulls are none.
+    pub(crate) fn len(&self) -> u32 {
+        match self {
+            Self::Texts(texts) => texts.len(),
+            Self::Names(runs) => runs.len(),
+            Self::Numbers(runs) => runs.len(),
+        }
+    }
+
+    fn clear(&mut self) {
+        match self {
+            Self::Texts(texts) => texts.clear(),
+            Self::Names(runs) => runs.clear(),
+            Self::Numbers(runs) => runs.clear(),
+        }
+    }
 }
 
 /// Some rows of a table, column by column.
@@ -302,27 +348,26 @@ pub struct Rows {
     table: Table,
     len: usize,
     pub(crate) columns: Vec<Values>,
-    /// For each nullable column, whether each row has a value (1) or none (0); empty for the others.
-    pub(crate) present: Vec<Vec<i16>>,
+    /// For each nullable column, whether each row has a value; empty for the others.
+    pub(crate) present: Vec<Runs<bool>>,
 }
 
 impl Rows {
-    /// None yet, with room for so many.
+    /// None yet. All texts of theirs are given as texts.
     #[must_use]
-    pub fn new(table: Table, room: usize) -> Self {
-        let columns = table.columns().iter().map(|column| match column.kind {
-            Kind::Text | Kind::TextOrNull => {
-                Values::Text { text: Vec::with_capacity(room * 8), ends: Vec::with_capacity(room) }
-            }
-            Kind::Long | Kind::Time | Kind::TimeOrNull => Values::Long(Vec::with_capacity(room)),
-            Kind::Int | Kind::Date | Kind::DateOrNull => Values::Int(Vec::with_capacity(room)),
-            Kind::Flag => Values::Flag(Vec::with_capacity(room)),
-        });
-        let present = table.columns().iter().map(|column| match column.kind.is_nullable() {
-            true => Vec::with_capacity(room),
-            false => Vec::new(),
-        });
-        Self { table, len: 0, columns: columns.collect(), present: present.collect() }
+    pub fn new(table: Table) -> Self {
+        Self::of(table, false)
+    }
+
+    /// None yet. What [`Column::is_name`] is given by its number in a list of names, which goes with them to the file.
+    pub(crate) fn with_names(table: Table) -> Self {
+        Self::of(table, true)
+    }
+
+    fn of(table: Table, has_names: bool) -> Self {
+        let columns = table.columns().iter().map(|column| Values::of(column, has_names)).collect();
+        let present = table.columns().iter().map(|_| Runs::default()).collect();
+        Self { table, len: 0, columns, present }
     }
 
     /// Whose rows they are.
@@ -345,19 +390,36 @@ impl Rows {
 
     /// Begins to add a row: its columns follow in their order.
     pub fn push(&mut self) -> Push<'_> {
-        self.len += 1;
-        Push { rows: self, next: 0 }
+        self.push_group(1)
+    }
+
+    /// Begins to add some rows together: a column that is given once has the value in each of them. That each has as many values as
+    /// there are rows is seen when they are written.
+    #[inline]
+    pub(crate) fn push_group(&mut self, rows: u32) -> Push<'_> {
+        assert!(rows > 0, "a group of rows");
+        self.len += rows as usize;
+        Push { rows: self, next: 0, times: rows }
+    }
+
+    /// Takes all out and keeps the room for others.
+    pub(crate) fn clear(&mut self) {
+        self.len = 0;
+        self.columns.iter_mut().for_each(Values::clear);
+        self.present.iter_mut().for_each(Runs::clear);
     }
 }
 
-/// A row being added. Values are given in the order of the columns, all of them.
+/// Rows being added, mostly one. Values are given in the order of the columns, all of them.
 #[derive(Debug)]
 pub struct Push<'a> {
     rows: &'a mut Rows,
     next: usize,
+    times: u32,
 }
 
 impl Push<'_> {
+    #[inline]
     fn here(&mut self, is_nullable: bool) -> usize {
         let at = self.next;
         self.next += 1;
@@ -370,26 +432,46 @@ impl Push<'_> {
         at
     }
 
-    fn add_text(&mut self, at: usize, write: impl FnOnce(&mut Vec<u8>)) {
-        let Values::Text { text, ends } = &mut self.rows.columns[at] else {
+    /// The next column, which may be null, and whether it is.
+    #[inline]
+    fn here_or_null(&mut self, is_there: bool) -> usize {
+        let at = self.here(true);
+        self.rows.present[at].add(is_there, self.times);
+        at
+    }
+
+    fn texts(&mut self, at: usize) -> &mut TextRuns {
+        let Values::Texts(texts) = &mut self.rows.columns[at] else {
             unreachable!("{} is no text", self.rows.table.columns()[at].name)
         };
-        write(text);
-        // A chunk of rows has far less than 4 GiB of text.
-        ends.push(u32::try_from(text.len()).unwrap_or(u32::MAX));
+        texts
+    }
+
+    #[inline]
+    fn names(&mut self, at: usize) -> &mut Runs<u32> {
+        let Values::Names(names) = &mut self.rows.columns[at] else {
+            unreachable!("{} is no name", self.rows.table.columns()[at].name)
+        };
+        names
+    }
+
+    #[inline]
+    fn numbers(&mut self, at: usize) -> &mut Runs<i64> {
+        let Values::Numbers(numbers) = &mut self.rows.columns[at] else {
+            unreachable!("{} is no number", self.rows.table.columns()[at].name)
+        };
+        numbers
     }
 
     /// Text.
-    pub fn text(mut self, value: impl AsRef<[u8]>) -> Self {
-        let at = self.here(false);
-        self.add_text(at, |text| text.extend_from_slice(value.as_ref()));
-        self
+    pub fn text(self, value: impl AsRef<[u8]>) -> Self {
+        self.text_with(|text| text.extend_from_slice(value.as_ref()))
     }
 
     /// Text that is written right where it is kept.
     pub fn text_with(mut self, write: impl FnOnce(&mut Vec<u8>)) -> Self {
-        let at = self.here(false);
-        self.add_text(at, write);
+        let (at, times) = (self.here(false), self.times);
+        self.texts(at).add(times, write);
         self
     }
 
@@ -399,66 +481,159 @@ impl Push<'_> {
     }
 
     /// Text or null, written right where it is kept.
+    #[inline]
     pub fn text_or_null_with<T>(mut self, value: Option<T>, write: impl FnOnce(T, &mut Vec<u8>)) -> Self {
-        let at = self.here(true);
-        self.rows.present[at].push(i16::from(value.is_some()));
+        let (at, times) = (self.here_or_null(value.is_some()), self.times);
         if let Some(value) = value {
-            self.add_text(at, |text| write(value, text));
+            self.texts(at).add(times, |text| write(value, text));
         }
         self
     }
 
-    /// 64 bits, or a time.
-    pub fn long(mut self, value: i64) -> Self {
+    /// A name.
+    #[inline]
+    pub(crate) fn name(mut self, name: u32) -> Self {
+        let (at, times) = (self.here(false), self.times);
+        self.names(at).add(name, times);
+        self
+    }
+
+    /// A name or null.
+    #[inline]
+    pub(crate) fn name_or_null(mut self, name: Option<u32>) -> Self {
+        let (at, times) = (self.here_or_null(name.is_some()), self.times);
+        name.into_iter().for_each(|name| self.names(at).add(name, times));
+        self
+    }
+
+    /// A name for each row; they hardly ever repeat.
+    #[inline]
+    pub(crate) fn names_plain(mut self, names: impl ExactSizeIterator<Item = u32>) -> Self {
         let at = self.here(false);
-        self.add_long(at, value);
+        self.names(at).add_plain(names);
+        self
+    }
+
+    /// A name for each row.
+    #[inline]
+    pub(crate) fn names_each(mut self, names: impl Iterator<Item = u32>) -> Self {
+        let at = self.here(false);
+        self.names(at).add_each(names);
+        self
+    }
+
+    /// Names or nulls, each for so many rows.
+    #[inline]
+    pub(crate) fn names_or_null_runs(mut self, names: impl Iterator<Item = (Option<u32>, u32)>) -> Self {
+        let at = self.here(true);
+        for (name, times) in names {
+            self.rows.present[at].add(name.is_some(), times);
+            name.into_iter().for_each(|name| self.names(at).add(name, times));
+        }
+        self
+    }
+
+    /// A name or null for each row.
+    #[inline]
+    pub(crate) fn names_or_null_each(self, names: impl Iterator<Item = Option<u32>>) -> Self {
+        self.names_or_null_runs(names.map(|name| (name, 1)))
+    }
+
+    /// A text for each row.
+    #[inline]
+    pub(crate) fn texts_each<'a>(mut self, values: impl Iterator<Item = &'a [u8]>) -> Self {
+        let at = self.here(false);
+        let texts = self.texts(at);
+        values.for_each(|value| texts.add(1, |text| text.extend_from_slice(value)));
+        self
+    }
+
+    /// Texts or nulls, each for so many rows.
+    #[inline]
+    pub(crate) fn texts_or_null_runs<'a>(
+        mut self,
+        values: impl Iterator<Item = (Option<&'a [u8]>, u32)>,
+    ) -> Self {
+        let at = self.here(true);
+        for (value, times) in values {
+            self.rows.present[at].add(value.is_some(), times);
+            let texts = self.texts(at);
+            value.into_iter().for_each(|value| texts.add(times, |text| text.extend_from_slice(value)));
+        }
+        self
+    }
+
+    /// A text or null for each row.
+    #[inline]
+    pub(crate) fn texts_or_null_each<'a>(self, values: impl Iterator<Item = Option<&'a [u8]>>) -> Self {
+        self.texts_or_null_runs(values.map(|value| (value, 1)))
+    }
+
+    /// 64 bits, or a time.
+    #[inline]
+    pub fn long(mut self, value: i64) -> Self {
+        let (at, times) = (self.here(false), self.times);
+        self.numbers(at).add(value, times);
         self
     }
 
     /// A time or null.
+    #[inline]
     pub fn time_or_null(mut self, value: Option<i64>) -> Self {
-        let at = self.here(true);
-        self.rows.present[at].push(i16::from(value.is_some()));
-        value.into_iter().for_each(|value| self.add_long(at, value));
+        let (at, times) = (self.here_or_null(value.is_some()), self.times);
+        value.into_iter().for_each(|value| self.numbers(at).add(value, times));
         self
-    }
-
-    fn add_long(&mut self, at: usize, value: i64) {
-        let Values::Long(values) = &mut self.rows.columns[at] else {
-            unreachable!("{} is no long", self.rows.table.columns()[at].name)
-        };
-        values.push(value);
     }
 
     /// 32 bits, or a date.
-    pub fn int(mut self, value: i32) -> Self {
-        let at = self.here(false);
-        self.add_int(at, value);
-        self
+    #[inline]
+    pub fn int(self, value: i32) -> Self {
+        self.long(value.into())
     }
 
     /// A date or null.
-    pub fn date_or_null(mut self, value: Option<i32>) -> Self {
-        let at = self.here(true);
-        self.rows.present[at].push(i16::from(value.is_some()));
-        value.into_iter().for_each(|value| self.add_int(at, value));
-        self
-    }
-
-    fn add_int(&mut self, at: usize, value: i32) {
-        let Values::Int(values) = &mut self.rows.columns[at] else {
-            unreachable!("{} is no int", self.rows.table.columns()[at].name)
-        };
-        values.push(value);
+    #[inline]
+    pub fn date_or_null(self, value: Option<i32>) -> Self {
+        self.time_or_null(value.map(i64::from))
     }
 
     /// True or false.
-    pub fn flag(mut self, value: bool) -> Self {
+    #[inline]
+    pub fn flag(self, value: bool) -> Self {
+        self.long(value.into())
+    }
+
+    /// A number for each row; they hardly ever repeat.
+    #[inline]
+    pub(crate) fn numbers_plain(mut self, numbers: impl ExactSizeIterator<Item = i64>) -> Self {
         let at = self.here(false);
-        let Values::Flag(values) = &mut self.rows.columns[at] else {
-            unreachable!("{} is no flag", self.rows.table.columns()[at].name)
-        };
-        values.push(value);
+        self.numbers(at).add_plain(numbers);
+        self
+    }
+
+    /// Numbers, each for so many rows.
+    #[inline]
+    pub(crate) fn numbers_runs(mut self, numbers: impl Iterator<Item = (i64, u32)>) -> Self {
+        let at = self.here(false);
+        let runs = self.numbers(at);
+        numbers.for_each(|(number, times)| runs.add(number, times));
+        self
+    }
+
+    /// A number or flag for each row.
+    #[inline]
+    pub(crate) fn numbers_each(self, numbers: impl Iterator<Item = i64>) -> Self {
+        self.numbers_runs(numbers.map(|number| (number, 1)))
+    }
+
+    /// A number or null for each row.
+    #[inline]
+    pub(crate) fn numbers_or_null_each(mut self, numbers: impl Iterator<Item = Option<i64>>) -> Self {
+        let at = self.here(true);
+        for number in numbers {
+            self.rows.present[at].add(number.is_some(), 1);
+            number.into_iter().for_each(|number| self.numbers(at).add(number, 1));
+        }
         self
     }
 
@@ -466,22 +641,10 @@ impl Push<'_> {
     ///
     /// # Panics
     /// When it is not.
+    #[inline]
     pub fn end(self) {
         assert!(self.next == self.rows.columns.len(), "a row of {} with all its columns", self.rows.table);
     }
-}
-
-/// Text of a column as the Parquet library takes it: slices of one buffer.
-pub(crate) fn slices(text: Vec<u8>, ends: &[u32]) -> Vec<parquet::data_type::ByteArray> {
-    let all = Bytes::from(text);
-    let mut from = 0;
-    let slice = |&end: &u32| {
-        let to = end as usize;
-        let value = all.slice(from..to);
-        from = to;
-        value.into()
-    };
-    ends.iter().map(slice).collect()
 }
 
 #[cfg(test)]

@@ -2,9 +2,6 @@
 //! is wrong with a file is refused with its line.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "support/bill_writer.rs"]
-mod bill_writer;
-
 #[path = "bills/alipay.rs"]
 mod alipay;
 #[path = "bills/bank.rs"]
@@ -20,8 +17,8 @@ mod wechat;
 
 use std::path::Path;
 
-use bill_writer::Row;
 use jiff::tz::TimeZone;
+use suanpan_clearing::bill::write::Row;
 use suanpan_clearing::bill::{BillError, BillTotals, Expected, Format, Limits, read_bytes};
 use suanpan_core::{Date, Timestamp};
 
@@ -36,7 +33,7 @@ fn beijing() -> TimeZone {
 
 /// A time of that day, in Beijing.
 fn at(hour: i64, minute: i64, second: i64) -> Timestamp {
-    let midnight_ms = bill_writer::midnight(day(), &beijing()).as_millisecond();
+    let midnight_ms = suanpan_clearing::bill::write::midnight(day(), &beijing()).as_millisecond();
     Timestamp(midnight_ms + ((hour * 60 + minute) * 60 + second) * 1000)
 }
 

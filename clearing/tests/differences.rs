@@ -2,85 +2,32 @@
 //! its end in the next day's bill.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "support/bill_writer.rs"]
-mod bill_writer;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bill_writer::{Alipay, CNY, Row, Wechat, gzip, write_generic};
-use jiff::tz::TimeZone;
-use suanpan_clearing::bill::{self, BillKind, Expected, Format, Limits};
+use suanpan_clearing::bill::{self, Expected, Format, Limits};
 use suanpan_clearing::manifest::Manifest;
 use suanpan_clearing::reconcile::{Class, Day, Input, Item, Options, Reason, Run, reconcile};
+use suanpan_clearing::rehearsal::papers::{ACCOUNT, format_of, write_bill, zone};
 use suanpan_clearing::rehearsal::{self, Bill, Difference, Plan, Planted};
 use suanpan_clearing::store::Store;
 
-const ACCOUNT: &str = "1900000109";
-
-fn shanghai() -> TimeZone {
-    TimeZone::get("Asia/Shanghai").unwrap()
-}
-
-fn format_of(channel: &str) -> Format {
-    match channel {
-        "wechat" => Format::Wechat,
-        "alipay" => Format::Alipay,
-        _ => Format::Generic,
-    }
-}
-
-/// The bill as its channel writes it: Alipay knows no voids, only refunds, and has no states.
+/// The bill as its channel writes it.
 fn file(bill: &Bill) -> Vec<u8> {
-    let format = format_of(bill.channel);
-    let row = |line: &rehearsal::Line| {
-        let happened = &line.happened;
-        let kind = match (format, happened.kind) {
-            (Format::Alipay, BillKind::Void) => BillKind::Refund,
-            (_, kind) => kind,
-        };
-        let sub_merchant = match format {
-            Format::Alipay => String::new(),
-            _ => happened.merchant.0.to_string(),
-        };
-        Row {
-            kind,
-            state: line.state,
-            time: happened.time,
-            sub_merchant,
-            channel_txn: happened.channel_txn.clone(),
-            order_no: happened.order_no.clone(),
-            channel_refund_no: happened.channel_refund_no.clone(),
-            refund_no: happened.refund_no.clone(),
-            currency: CNY,
-            amount: happened.amount,
-            fee_millionths: happened.cost * 10_000,
-        }
-    };
-    let rows: Vec<Row> = bill.lines.iter().map(row).collect();
-    match format {
-        Format::Wechat => gzip(&Wechat::new(ACCOUNT, &shanghai()).bytes(&rows)),
-        Format::Alipay => {
-            let alipay = Alipay::new(ACCOUNT, bill.date, &shanghai());
-            alipay.zip(&alipay.bytes(&rows), true)
-        }
-        Format::Generic => {
-            let mut bytes = Vec::new();
-            write_generic(&rows, &shanghai(), true, &mut bytes);
-            bytes
-        }
-    }
+    let mut bytes = Vec::new();
+    write_bill(bill, &mut bytes).unwrap();
+    bytes
 }
 
 fn run(store: &Store, bill: &Bill, bytes: &[u8]) -> Run {
     let manifest = Manifest::load(store, bill.date).unwrap();
-    let (zone, path) = (shanghai(), Path::new("bill"));
+    let (zone, path) = (zone(), Path::new("bill"));
     let expected = Expected { date: bill.date, account: Some(ACCOUNT), timezone: &zone };
     let format = format_of(bill.channel);
     let mut read = |each: &mut dyn FnMut(&bill::BillRow<'_>)| {
         let expected =
             Expected { account: expected.account.filter(|_| format != Format::Generic), ..expected };
-        bill::read_bytes(format, &[(path, bytes)], &expected, &Limits::DEFAULT, each).map_err(Into::into)
+        bill::read_bytes(format, &[(path, bytes)], &expected, &Limits::DEFAULT, each)
     };
     let input = Input { channel: bill.channel, files: Vec::new(), bill: &mut read, bank: None };
     let day = Day::new(store, &manifest);
@@ -123,7 +70,6 @@ fn rehearse(plan: &Plan) {
                 // Its bill has no states: what is not done is not in it.
                 let state =
                     planted.iter().position(|planted| planted.difference == Difference::State).unwrap();
-                bill.lines.iter_mut().for_each(|line| line.state = bill::BillState::Succeeded);
                 planted.remove(state);
             }
             let run = run(&store, &bill, &file(&bill));

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 /// Four days; a batch is named after the day that was cut before it, and is of the day after.
 fn town() -> (TempDir, Store, Vec<Manifest>) {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path().join("store").to_str().unwrap()).unwrap();
+    let store = Store::create(folder.path().join("store").to_str().unwrap()).unwrap();
     let plan = Plan { merchants: 30, payments: 400, days: 4, ..Plan::default() };
     let days = rehearsal::play(&store, &plan).unwrap().days;
     (folder, store, days)

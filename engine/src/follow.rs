@@ -25,7 +25,8 @@ use std::sync::Arc;
 
 use suanpan_core::{Command, Date, Entry, EntrySink, Event, Ledger, Timestamp, Voucher};
 use suanpan_wal::{
-    Files, FolderLock, LogConfig, LogHandle, LogReader, Lsn, OpenError, RecordRef, Recovery, Storage,
+    Files, FolderLock, LockError, LogConfig, LogHandle, LogReader, Lsn, OpenError, RecordRef, Recovery,
+    Storage,
 };
 
 use crate::error::EngineError;
@@ -144,6 +145,23 @@ impl Follower {
     /// When the log's files or the snapshot that it begins with cannot be read.
     pub fn beside(data: &Path) -> Result<Self, EngineError> {
         Self::try_to_begin(&(Arc::new(Files) as Arc<dyn Storage>), data, || End::Beside(Lsn::ZERO))
+    }
+
+    /// Has one that follows beside a server read on to the log's very end, where no server runs: what was answered right before a
+    /// server was killed is durable, but nothing behind it says so yet. From then on the folder is locked, as by
+    /// [`Follower::open`]. False, and nothing is changed, when a server has the folder.
+    ///
+    /// # Errors
+    /// When the log would not start either.
+    pub fn to_the_end(&mut self, data: &Path) -> Result<bool, EngineError> {
+        let lock = match FolderLock::acquire(data) {
+            Ok(lock) => lock,
+            Err(LockError::InUse { .. }) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
+        let config = LogConfig { replay_from: None, ..LogConfig::new(data.join("log")) };
+        self.end = End::Fixed(Recovery::open(config)?.end(), lock);
+        Ok(true)
     }
 
     /// Follows the log of an engine that runs.

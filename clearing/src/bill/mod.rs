@@ -18,6 +18,7 @@ mod packed;
 mod record;
 mod text;
 mod wechat;
+pub mod write;
 
 use std::path::{Path, PathBuf};
 
@@ -122,6 +123,18 @@ pub enum BillKind {
     Void,
 }
 
+impl BillKind {
+    /// Its name in tables.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Payment => "payment",
+            Self::Refund => "refund",
+            Self::Void => "void",
+        }
+    }
+}
+
 /// How far the channel is with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BillState {
@@ -133,6 +146,19 @@ pub enum BillState {
     Failed,
     /// The channel could not do it and asks for another way (退款异常, `CHANGE`).
     Abnormal,
+}
+
+impl BillState {
+    /// Its name in tables.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Processing => "processing",
+            Self::Failed => "failed",
+            Self::Abnormal => "abnormal",
+        }
+    }
 }
 
 /// One line of a bill. What the format or the line does not have is empty.

@@ -8,18 +8,18 @@
 //! crash anywhere leaves no half day, and the same log exported again makes the same objects.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::PathBuf;
 
-use hashbrown::HashMap;
 use suanpan_core::{
-    Account, BackKind, BackRow, ChannelId, Command, Currency, Cycle, Date, Entry, EntrySink, Key, Ledger,
-    MerchantId, MerchantStatus, MerchantTerms, OrderRow, OrderStatus, RefundState, SentAs, SettlementMode,
-    Subject, Timestamp, Touched, Voucher,
+    BackKind, BackRow, Command, Currency, Cycle, Date, Entry, EntrySink, Key, Ledger, MerchantId,
+    MerchantStatus, MerchantTerms, Number, OrderRow, RefundState, SentAs, SettlementMode, Subject, Timestamp,
+    Touched, Voucher,
 };
 use tempfile::TempDir;
 
+use super::accounts::{Accounts, Movement, line_of, name_of};
 use super::encode::Encoder;
+use super::names::Names;
 use crate::manifest::{
     AccountTotals, ChannelFacts, CurrencyTotals, DayError, FORMAT, FileFacts, LogRange, Manifest, moment,
 };
@@ -83,20 +83,16 @@ pub fn sweep_spool(store: &Store, log_id: &str) -> Result<(), DayError> {
     Ok(())
 }
 
-/// What moved on an account, and what it held when the day began.
-#[derive(Debug, Clone, Copy, Default)]
-struct Movement {
-    opening: i128,
-    coming: u128,
-    going: u128,
-}
-
 /// Which record touched something last, by its place in `records`, and which command of it.
 #[derive(Debug, Clone, Copy)]
 struct Mark {
     record: u32,
     index: u16,
 }
+
+/// Orders, and groups of entries, that become rows together, column by column: half of what it costs one by one.
+const TOGETHER: usize = 64;
+const _: () = assert!(GROUP_ROWS.is_multiple_of(TOGETHER));
 
 const UNTOUCHED: Mark = Mark { record: u32::MAX, index: 0 };
 
@@ -120,6 +116,34 @@ impl Marks {
     }
 }
 
+/// A group of entries: what its voucher says is the same in all of them.
+#[derive(Debug, Clone, Copy)]
+struct Group {
+    here: Place,
+    /// Which group of the command.
+    number: i32,
+    /// How many entries it has.
+    lines: u32,
+    voucher: Voucher,
+}
+
+/// An entry of a group.
+#[derive(Debug, Clone, Copy)]
+struct Line {
+    /// Which of its command.
+    number: i64,
+    entry: Entry,
+}
+
+/// Groups of a shard that wait to become rows together, column by column: one by one they cost three times as much.
+#[derive(Debug, Default)]
+struct Waiting {
+    groups: Vec<Group>,
+    lines: Vec<Line>,
+    /// The names of who gives and who gets, of each line.
+    names: Vec<(u32, u32)>,
+}
+
 /// A day that is open; see the file's page. As an [`EntrySink`] it takes what a command books.
 pub struct OpenDay {
     date: Date,
@@ -132,7 +156,8 @@ pub struct OpenDay {
     is_sound: bool,
     entries: Vec<Rows>,
     settlements: Vec<Rows>,
-    movements: HashMap<u128, Movement, foldhash::fast::FixedState>,
+    accounts: Accounts,
+    names: Names,
     channels: Vec<String>,
     /// Records of the log with anything in them: where they begin, and when they were decided.
     records: Vec<(u64, Timestamp)>,
@@ -141,69 +166,13 @@ pub struct OpenDay {
     voids: Marks,
     /// The command that is being applied.
     here: Place,
-    group: i32,
-    line: i32,
-    voucher: Option<Voucher>,
+    /// Groups and lines of it so far.
+    groups: i32,
+    lines: i64,
+    /// Whose group is being booked.
+    shard: u16,
+    waiting: Vec<Waiting>,
     totals: BTreeMap<Currency, CurrencyTotals>,
-}
-
-/// An account in one number, to add its movements up under: currency, kind, owner.
-fn key_of(currency: Currency, account: Account) -> u128 {
-    let (kind, id) = match account {
-        Account::Operator => (0, 0),
-        Account::Suspense => (1, 0),
-        Account::InTransit => (2, 0),
-        Account::Bank => (3, 0),
-        Account::Channel(id) => (4, u64::from(id.0)),
-        Account::Accrued(id) => (5, id.0),
-        Account::Platform(id) => (6, id.0),
-        Account::FeeReceivable(id) => (7, id.0),
-        Account::Merchant(id, account) => (8 + account as u8, id.0),
-        _ => unreachable!("an account of a kind that no table has"),
-    };
-    let [a, b, c] = currency.0;
-    u128::from(u32::from_be_bytes([a, b, c, kind])) << 64 | u128::from(id)
-}
-
-/// Writes an account's name, as [`Account::name`] says it.
-fn write_account(account: Account, channels: &[String], to: &mut Vec<u8>) {
-    let name = |id: ChannelId| channels.get(usize::from(id.0)).map_or("?", String::as_str);
-    // Writing to memory does not fail.
-    let _ = match account {
-        Account::Merchant(id, account) => write!(to, "merchant:{}:{}", id.0, account.name()),
-        Account::Channel(id) => write!(to, "channel:{}", name(id)),
-        other => write!(to, "{}", other.name("")),
-    };
-}
-
-/// The line of the trial balance that an account belongs to.
-fn line_of(account: Account, channels: &[String]) -> String {
-    match account {
-        Account::Merchant(_, account) => format!("merchants:{}", account.name()),
-        Account::Accrued(_) => "merchants:accrued".to_owned(),
-        Account::FeeReceivable(_) => "merchants:fee_receivable".to_owned(),
-        account => name_of(account, channels),
-    }
-}
-
-fn name_of(account: Account, channels: &[String]) -> String {
-    let mut name = Vec::new();
-    write_account(account, channels, &mut name);
-    String::from_utf8_lossy(&name).into_owned()
-}
-
-fn write_id(id: MerchantId, to: &mut Vec<u8>) {
-    let mut digits = [0; 20];
-    let (mut at, mut left) = (digits.len(), id.0);
-    loop {
-        at -= 1;
-        digits[at] = b'0' + u8::try_from(left % 10).unwrap_or(0);
-        left /= 10;
-        if left == 0 {
-            break;
-        }
-    }
-    to.extend_from_slice(&digits[at..]);
 }
 
 /// A currency's code.
@@ -227,13 +196,13 @@ impl OpenDay {
         let prefix = spool_prefix(&opening.log_id);
         let folder = tempfile::Builder::new().prefix(&prefix).tempdir_in(&spool).map_err(io)?;
         let encoder = Encoder::start(folder.path().to_owned()).map_err(io)?;
-        let mut movements = HashMap::with_hasher(foldhash::fast::FixedState::with_seed(0));
+        let mut accounts = Accounts::new();
         ledger.each_balance(|currency, account, opening| {
             if opening != 0 {
-                movements.insert(key_of(currency, account), Movement { opening, ..Movement::default() });
+                accounts.begin(currency, account, opening);
             }
         });
-        let rows = |table| (0..shards).map(|_| Rows::new(table, 0)).collect();
+        let rows = |table| (0..shards).map(|_| Rows::with_names(table)).collect();
         let mut day = Self {
             date: ledger.date(),
             opening,
@@ -243,16 +212,18 @@ impl OpenDay {
             is_sound: true,
             entries: rows(Table::Entries),
             settlements: rows(Table::Settlements),
-            movements,
+            accounts,
+            names: Names::default(),
             channels: Vec::new(),
             records: Vec::new(),
             orders: Marks::default(),
             refunds: Marks::default(),
             voids: Marks::default(),
             here: Place::default(),
-            group: 0,
-            line: 0,
-            voucher: None,
+            groups: 0,
+            lines: 0,
+            shard: 0,
+            waiting: (0..shards).map(|_| Waiting::default()).collect(),
             totals: BTreeMap::new(),
         };
         day.name_channels(ledger);
@@ -267,19 +238,25 @@ impl OpenDay {
 
     fn name_channels(&mut self, ledger: &Ledger) {
         self.channels = ledger.channels().map(|(_, terms)| terms.name.clone()).collect();
+        self.names.set_channels(&self.channels);
+        self.accounts.forget_names();
     }
 
     /// A command is about to be applied.
     #[inline]
     pub fn begin(&mut self, place: Place) {
         self.here = place;
-        (self.group, self.line) = (-1, 0);
+        (self.groups, self.lines) = (0, 0);
     }
 
     /// The command was applied; `key` is what the ledger gave for it.
     pub fn applied(&mut self, command: &Command, key: Key, ledger: &Ledger) {
         match command {
-            Command::PutChannel(_) => self.name_channels(ledger),
+            Command::PutChannel(_) => {
+                // What waits was booked under the names before.
+                (0..self.shards).for_each(|shard| self.write_groups(shard));
+                self.name_channels(ledger);
+            }
             // Only before the first order: what was booked before is of the date that the books begin at.
             Command::SetDate(set) if !set.cut => self.date = set.date,
             _ => {}
@@ -319,32 +296,64 @@ impl OpenDay {
     }
 
     fn send(&mut self, shard: u16, rows: Rows) {
-        self.is_sound &= self.encoder.send(shard, rows);
+        if !rows.is_empty() {
+            self.is_sound &= self.encoder.send(shard, rows, self.names.fresh());
+        }
     }
 
-    fn book_entry(&mut self, voucher: &Voucher, entry: &Entry) {
-        let shard = self.shard_of(voucher.merchant);
-        let (here, group, line, amount) = (self.here, self.group, self.line, minor(entry.amount));
-        let (rows, channels) = (&mut self.entries[usize::from(shard)], &self.channels);
-        rows.push()
-            .long(position(here.position))
-            .int(here.index.into())
-            .int(group)
-            .int(line)
-            .long(here.decided_at.0)
-            .text_or_null_with(voucher.merchant, write_id)
-            .int(entry.subject.0.into())
-            .text_with(|text| write_account(entry.from, channels, text))
-            .text_with(|text| write_account(entry.to, channels, text))
-            .long(amount)
-            .text(entry.currency.0)
-            .text_or_null(voucher.order_no.as_ref().map(|number| number.as_bytes()))
-            .text_or_null(voucher.refund_no.as_ref().map(|number| number.as_bytes()))
-            .text_or_null(voucher.reference.as_ref().map(|number| number.as_bytes()))
-            .flag(entry.reversal)
-            .end();
+    /// Hands rows on when they are a group of a file.
+    #[inline]
+    fn send_full(&mut self, shard: u16, rows: &mut Rows) {
         if rows.len() >= GROUP_ROWS {
-            let full = std::mem::replace(rows, Rows::new(Table::Entries, GROUP_ROWS));
+            let room = self.encoder.room(rows.table());
+            self.send(shard, std::mem::replace(rows, room));
+        }
+    }
+
+    /// Makes rows of the groups that wait.
+    fn write_groups(&mut self, shard: u16) {
+        let (at, all_names) = (usize::from(shard), &mut self.names);
+        let Waiting { groups, lines, names } = &mut self.waiting[at];
+        // A group without entries is followed by none: the next takes its place.
+        groups.pop_if(|group| group.lines == 0);
+        let Ok(count @ 1..) = u32::try_from(lines.len()) else { return };
+        self.accounts.book(lines.iter().map(|line| &line.entry), all_names, &self.channels, names);
+        let each = || groups.iter().map(|group| (group, group.lines));
+        let entries = || lines.iter().map(|line| &line.entry);
+        let number = |of: fn(&Voucher) -> Option<&Number>| {
+            each().map(move |(group, times)| (of(&group.voucher).map(Number::as_bytes), times))
+        };
+        self.entries[at]
+            .push_group(count)
+            .numbers_runs(each().map(|(group, times)| (position(group.here.position), times)))
+            .numbers_runs(each().map(|(group, times)| (group.here.index.into(), times)))
+            .numbers_runs(each().map(|(group, times)| (group.number.into(), times)))
+            .numbers_plain(lines.iter().map(|line| line.number))
+            .numbers_runs(each().map(|(group, times)| (group.here.decided_at.0, times)))
+            .names_or_null_runs(
+                each().map(|(group, times)| (group.voucher.merchant.map(|id| all_names.merchant(id)), times)),
+            )
+            .numbers_plain(entries().map(|entry| entry.subject.0.into()))
+            .names_plain(names.iter().map(|(from, _)| *from))
+            .names_plain(names.iter().map(|(_, to)| *to))
+            .numbers_plain(entries().map(|entry| minor(entry.amount)))
+            .names_each(entries().map(|entry| all_names.currency(entry.currency)))
+            .texts_or_null_runs(number(|voucher| voucher.order_no.as_ref()))
+            .texts_or_null_runs(number(|voucher| voucher.refund_no.as_ref()))
+            .texts_or_null_runs(number(|voucher| voucher.reference.as_ref()))
+            .numbers_each(entries().map(|entry| entry.reversal.into()))
+            .end();
+        for lines in lines.chunk_by(|one, next| one.entry.currency == next.entry.currency) {
+            let totals = totals_of(&mut self.totals, lines[0].entry.currency);
+            totals.entries += lines.len() as u64;
+            let amounts = lines.iter().map(|line| minor(line.entry.amount));
+            totals.entries_minor = amounts.fold(totals.entries_minor, i64::saturating_add);
+        }
+        groups.clear();
+        lines.clear();
+        if self.entries[at].len() >= GROUP_ROWS {
+            let room = self.encoder.room(Table::Entries);
+            let full = std::mem::replace(&mut self.entries[at], room);
             self.send(shard, full);
         }
     }
@@ -358,8 +367,8 @@ impl OpenDay {
             .int(here.index.into())
             .long(here.decided_at.0)
             .text(batch_no)
-            .text_with(|text| write_id(merchant, text))
-            .text(entry.currency.0)
+            .name(self.names.merchant(merchant))
+            .name(self.names.currency(entry.currency))
             .long(minor(entry.amount))
             .end();
     }
@@ -372,23 +381,29 @@ fn position(position: u64) -> i64 {
 
 impl EntrySink for OpenDay {
     fn open(&mut self, voucher: &Voucher) {
-        self.voucher = Some(*voucher);
-        self.group += 1;
+        self.shard = self.shard_of(voucher.merchant);
+        let at = usize::from(self.shard);
+        if self.waiting[at].groups.len() >= TOGETHER {
+            self.write_groups(self.shard);
+        }
+        let (here, number) = (self.here, self.groups);
+        let groups = &mut self.waiting[at].groups;
+        groups.pop_if(|group| group.lines == 0);
+        groups.push(Group { here, number, lines: 0, voucher: *voucher });
+        self.groups += 1;
     }
 
+    #[inline]
     fn book(&mut self, entry: &Entry) {
-        let Some(voucher) = self.voucher else { unreachable!("an entry before its voucher") };
-        self.book_entry(&voucher, entry);
-        self.line += 1;
-        let amount = u128::from(entry.amount);
-        self.movements.entry(key_of(entry.currency, entry.from)).or_default().going += amount;
-        self.movements.entry(key_of(entry.currency, entry.to)).or_default().coming += amount;
-        if let (Subject::SETTLEMENT, Some(merchant)) = (entry.subject, voucher.merchant) {
-            self.book_settlement(merchant, &voucher, entry);
+        let Waiting { groups, lines, .. } = &mut self.waiting[usize::from(self.shard)];
+        let Some(group) = groups.last_mut() else { unreachable!("an entry before its voucher") };
+        lines.push(Line { number: self.lines, entry: *entry });
+        group.lines += 1;
+        self.lines += 1;
+        if entry.subject == Subject::SETTLEMENT {
+            let voucher = group.voucher;
+            voucher.merchant.into_iter().for_each(|merchant| self.book_settlement(merchant, &voucher, entry));
         }
-        let totals = totals_of(&mut self.totals, entry.currency);
-        totals.entries += 1;
-        totals.entries_minor = totals.entries_minor.saturating_add(minor(entry.amount));
     }
 }
 
@@ -415,10 +430,12 @@ impl OpenDay {
     pub fn close(mut self, store: &Store, cut: Cut, ledger: &Ledger) -> Result<(Manifest, bool), DayError> {
         assert!(ledger.date() == self.date, "the ledger as it is before the cut");
         for shard in 0..self.shards {
+            self.write_groups(shard);
             let at = usize::from(shard);
-            let entries = std::mem::replace(&mut self.entries[at], Rows::new(Table::Entries, 0));
+            let entries = std::mem::replace(&mut self.entries[at], Rows::with_names(Table::Entries));
             self.send(shard, entries);
-            let settlements = std::mem::replace(&mut self.settlements[at], Rows::new(Table::Settlements, 0));
+            let settlements =
+                std::mem::replace(&mut self.settlements[at], Rows::with_names(Table::Settlements));
             self.send(shard, settlements);
         }
         self.write_orders(cut, ledger);
@@ -465,6 +482,7 @@ impl OpenDay {
     fn write_orders(&mut self, cut: Cut, ledger: &Ledger) {
         let marks = std::mem::take(&mut self.orders);
         let mut chunks = Chunks::new(Table::Orders, self.shards);
+        let mut waiting: Vec<Vec<_>> = (0..self.shards).map(|_| Vec::with_capacity(TOGETHER)).collect();
         for (place, mark) in marks.touched() {
             let (row, here) = (ledger.order_row(place, cut.at), self.place(mark));
             if row.accounting_date == Some(self.date) {
@@ -473,8 +491,16 @@ impl OpenDay {
                 totals.amount_minor = totals.amount_minor.saturating_add(minor(row.amount));
             }
             let shard = row.merchant.shard(self.shards);
-            push_order(chunks.of(shard), here, &row, &self.channels);
-            chunks.full(shard).into_iter().for_each(|rows| self.send(shard, rows));
+            let together = &mut waiting[usize::from(shard)];
+            together.push((here, row));
+            if together.len() == TOGETHER {
+                push_orders(chunks.of(shard), together, &mut self.names);
+                together.clear();
+                self.send_full(shard, chunks.of(shard));
+            }
+        }
+        for (shard, together) in (0..).zip(waiting).filter(|(_, together)| !together.is_empty()) {
+            push_orders(chunks.of(shard), &together, &mut self.names);
         }
         chunks.rest().into_iter().for_each(|(shard, rows)| self.send(shard, rows));
     }
@@ -492,8 +518,8 @@ impl OpenDay {
                 totals.refunded_cash_minor = totals.refunded_cash_minor.saturating_add(minor(row.cash));
             }
             let shard = row.merchant.shard(self.shards);
-            push_refund(chunks.of(shard), self.place(mark), &row, &self.channels);
-            chunks.full(shard).into_iter().for_each(|rows| self.send(shard, rows));
+            push_refund(chunks.of(shard), self.place(mark), &row, &mut self.names);
+            self.send_full(shard, chunks.of(shard));
         }
         chunks.rest().into_iter().for_each(|(shard, rows)| self.send(shard, rows));
     }
@@ -502,8 +528,8 @@ impl OpenDay {
         let mut chunks = Chunks::new(Table::Merchants, self.shards);
         for terms in ledger.merchants() {
             let shard = terms.merchant.shard(self.shards);
-            push_merchant(chunks.of(shard), cut, terms);
-            chunks.full(shard).into_iter().for_each(|rows| self.send(shard, rows));
+            push_merchant(chunks.of(shard), cut, terms, &mut self.names);
+            self.send_full(shard, chunks.of(shard));
         }
         chunks.rest().into_iter().for_each(|(shard, rows)| self.send(shard, rows));
     }
@@ -511,13 +537,12 @@ impl OpenDay {
     /// Writes the balances, and proves each: what it held when the day began, and what moved, is what it holds.
     fn write_balances(&mut self, cut: Cut, ledger: &Ledger) -> Result<(), DayError> {
         let mut chunks = Chunks::new(Table::Balances, self.shards);
-        let mut movements = std::mem::take(&mut self.movements);
+        let mut accounts = std::mem::replace(&mut self.accounts, Accounts::new());
         let mut lines: BTreeMap<(Currency, String), (i128, i128)> = BTreeMap::new();
         let mut problem = None;
         let mut full = Vec::new();
         ledger.each_balance(|currency, account, closing| {
-            let Movement { opening, coming, going } =
-                movements.remove(&key_of(currency, account)).unwrap_or_default();
+            let Movement { opening, coming, going } = accounts.remove(currency, account);
             if (opening, coming, going, closing) == (0, 0, 0, 0) {
                 return;
             }
@@ -534,10 +559,14 @@ impl OpenDay {
                 return;
             };
             let shard = self.shard_of(account.owner());
-            let row = chunks.of(shard).push().long(position(cut.position));
-            row.text_with(|text| write_account(account, &self.channels, text))
-                .text_or_null_with(account.owner(), write_id)
-                .text(currency.0)
+            let name = self.names.of(name().as_bytes());
+            chunks
+                .of(shard)
+                .push()
+                .long(position(cut.position))
+                .name(name)
+                .name_or_null(account.owner().map(|id| self.names.merchant(id)))
+                .name(self.names.currency(currency))
                 .long(opening)
                 .long(coming)
                 .long(going)
@@ -546,8 +575,8 @@ impl OpenDay {
             full.extend(chunks.full(shard).map(|rows| (shard, rows)));
         });
         full.into_iter().chain(chunks.rest()).for_each(|(shard, rows)| self.send(shard, rows));
-        if problem.is_none() && !movements.is_empty() {
-            problem = Some(format!("{} accounts moved that the ledger does not have", movements.len()));
+        if problem.is_none() && accounts.len() > 0 {
+            problem = Some(format!("{} accounts moved that the ledger does not have", accounts.len()));
         }
         match problem {
             Some(what) => Err(unproved(self.date, what)),
@@ -605,7 +634,7 @@ struct Chunks {
 
 impl Chunks {
     fn new(table: Table, shards: u16) -> Self {
-        Self { table, shards: (0..shards).map(|_| Rows::new(table, 0)).collect() }
+        Self { table, shards: (0..shards).map(|_| Rows::with_names(table)).collect() }
     }
 
     fn of(&mut self, shard: u16) -> &mut Rows {
@@ -615,7 +644,7 @@ impl Chunks {
     /// The chunk, if it is to be handed on.
     fn full(&mut self, shard: u16) -> Option<Rows> {
         let rows = &mut self.shards[usize::from(shard)];
-        (rows.len() >= GROUP_ROWS).then(|| std::mem::replace(rows, Rows::new(self.table, GROUP_ROWS)))
+        (rows.len() >= GROUP_ROWS).then(|| std::mem::replace(rows, Rows::with_names(self.table)))
     }
 
     fn rest(self) -> Vec<(u16, Rows)> {
@@ -623,59 +652,68 @@ impl Chunks {
     }
 }
 
-fn push_order(rows: &mut Rows, here: Place, row: &OrderRow<'_>, channels: &[String]) {
-    rows.push()
-        .long(position(here.position))
-        .int(here.index.into())
-        .long(here.decided_at.0)
-        .text_with(|text| write_id(row.merchant, text))
-        .text(row.order_no.as_bytes())
-        .text(channels.get(usize::from(row.channel.0)).map_or("?", String::as_str))
-        .text(row.currency.0)
-        .text(order_status(row.status))
-        .long(minor(row.amount))
-        .long(minor(row.amount + row.discounts.total()))
-        .long(minor(row.fee))
-        .long(minor(row.platform_fee))
-        .long(minor(row.channel_cost))
-        .long(minor(row.net))
-        .long(minor(row.refundable))
-        .long(minor(row.refunded))
-        .long(minor(row.in_flight))
-        .long(minor(row.held))
-        .long(minor(row.discounts.operator))
-        .long(minor(row.discounts.merchant))
-        .long(minor(row.discounts.platform))
-        .long(minor(row.advance_fee))
-        .flag(row.settled)
-        .flag(row.gross)
-        .text_or_null_with(row.platform, write_id)
-        .text_or_null_with(row.promoter, write_id)
-        .date_or_null(row.accounting_date.map(|date| date.0))
-        .time_or_null(row.paid_at.map(|at| at.0))
-        .text_or_null(row.channel_txn)
+fn push_orders(rows: &mut Rows, orders: &[(Place, OrderRow<'_>)], names: &mut Names) {
+    let Ok(count) = u32::try_from(orders.len()) else { unreachable!("{TOGETHER} at most") };
+    let each = || orders.iter().map(|(_, row)| row);
+    let amounts = |of: fn(&OrderRow<'_>) -> u64| each().map(move |row| minor(of(row)));
+    rows.push_group(count)
+        .numbers_each(orders.iter().map(|(here, _)| position(here.position)))
+        .numbers_plain(orders.iter().map(|(here, _)| here.index.into()))
+        .numbers_each(orders.iter().map(|(here, _)| here.decided_at.0))
+        .names_plain(each().map(|row| names.merchant(row.merchant)))
+        .texts_each(each().map(|row| row.order_no.as_bytes()))
+        .names_each(each().map(|row| names.channel(row.channel)))
+        .names_each(each().map(|row| names.currency(row.currency)))
+        .names_each(each().map(|row| names.status(row.status)))
+        .numbers_plain(amounts(|row| row.amount))
+        .numbers_plain(amounts(|row| row.amount + row.discounts.total()))
+        .numbers_plain(amounts(|row| row.fee))
+        .numbers_each(amounts(|row| row.platform_fee))
+        .numbers_plain(amounts(|row| row.channel_cost))
+        .numbers_plain(amounts(|row| row.net))
+        .numbers_plain(amounts(|row| row.refundable))
+        .numbers_each(amounts(|row| row.refunded))
+        .numbers_each(amounts(|row| row.in_flight))
+        .numbers_each(amounts(|row| row.held))
+        .numbers_each(amounts(|row| row.discounts.operator))
+        .numbers_each(amounts(|row| row.discounts.merchant))
+        .numbers_each(amounts(|row| row.discounts.platform))
+        .numbers_each(amounts(|row| row.advance_fee))
+        .numbers_each(each().map(|row| row.settled.into()))
+        .numbers_each(each().map(|row| row.gross.into()))
+        .names_or_null_each(each().map(|row| row.platform.map(|id| names.merchant(id))))
+        .names_or_null_each(each().map(|row| row.promoter.map(|id| names.merchant(id))))
+        .numbers_or_null_each(each().map(|row| row.accounting_date.map(|date| date.0.into())))
+        .numbers_or_null_each(each().map(|row| row.paid_at.map(|at| at.0)))
+        .texts_or_null_each(each().map(|row| row.channel_txn.map(|text| text.as_ref())))
         .end();
 }
 
-fn push_refund(rows: &mut Rows, here: Place, row: &BackRow<'_>, channels: &[String]) {
+fn push_refund(rows: &mut Rows, here: Place, row: &BackRow<'_>, names: &mut Names) {
     rows.push()
         .long(position(here.position))
         .int(here.index.into())
         .long(here.decided_at.0)
-        .text(match row.kind {
-            BackKind::Refund => "refund",
-            BackKind::Void => "void",
-        })
-        .text_with(|text| write_id(row.merchant, text))
+        .name(
+            names.of(match row.kind {
+                BackKind::Refund => "refund",
+                BackKind::Void => "void",
+            }
+            .as_bytes()),
+        )
+        .name(names.merchant(row.merchant))
         .text(row.number.as_bytes())
         .text(row.order_no.as_bytes())
-        .text(channels.get(usize::from(row.channel.0)).map_or("?", String::as_str))
-        .text(row.currency.0)
-        .text(refund_state(row.state))
-        .text(match row.sent_as {
-            SentAs::Refund => "refund",
-            SentAs::Void => "void",
-        })
+        .name(names.channel(row.channel))
+        .name(names.currency(row.currency))
+        .name(names.of(refund_state(row.state).as_bytes()))
+        .name(
+            names.of(match row.sent_as {
+                SentAs::Refund => "refund",
+                SentAs::Void => "void",
+            }
+            .as_bytes()),
+        )
         .int(i32::try_from(row.attempts).unwrap_or(i32::MAX))
         .long(minor(row.amount))
         .long(minor(row.cash))
@@ -693,39 +731,36 @@ fn push_refund(rows: &mut Rows, here: Place, row: &BackRow<'_>, channels: &[Stri
         .end();
 }
 
-fn push_merchant(rows: &mut Rows, cut: Cut, terms: &MerchantTerms) {
+fn push_merchant(rows: &mut Rows, cut: Cut, terms: &MerchantTerms, names: &mut Names) {
     rows.push()
         .long(position(cut.position))
-        .text_with(|text| write_id(terms.merchant, text))
+        .name(names.merchant(terms.merchant))
         .text(&terms.name)
-        .text(terms.currency.0)
-        .text(match terms.status {
-            MerchantStatus::Active => "active",
-            MerchantStatus::Suspended => "suspended",
-            MerchantStatus::Closed => "closed",
-        })
-        .text_or_null_with(terms.platform, write_id)
-        .text(match terms.mode {
-            SettlementMode::Net => "net",
-            SettlementMode::Gross => "gross",
-        })
-        .text(match terms.cycle {
-            Cycle::Business(days) => format!("T+{days}"),
-            Cycle::Calendar(days) => format!("D+{days}"),
-        })
+        .name(names.currency(terms.currency))
+        .name(
+            names.of(match terms.status {
+                MerchantStatus::Active => "active",
+                MerchantStatus::Suspended => "suspended",
+                MerchantStatus::Closed => "closed",
+            }
+            .as_bytes()),
+        )
+        .name_or_null(terms.platform.map(|id| names.merchant(id)))
+        .name(
+            names.of(match terms.mode {
+                SettlementMode::Net => "net",
+                SettlementMode::Gross => "gross",
+            }
+            .as_bytes()),
+        )
+        .name(
+            names.of(match terms.cycle {
+                Cycle::Business(days) => format!("T+{days}"),
+                Cycle::Calendar(days) => format!("D+{days}"),
+            }
+            .as_bytes()),
+        )
         .end();
-}
-
-fn order_status(status: OrderStatus) -> &'static str {
-    match status {
-        OrderStatus::Created => "created",
-        OrderStatus::Closed => "closed",
-        OrderStatus::PaidLate => "paid_late",
-        OrderStatus::Paid => "paid",
-        OrderStatus::Voided => "voided",
-        OrderStatus::PartiallyRefunded => "partially_refunded",
-        OrderStatus::Refunded => "refunded",
-    }
 }
 
 fn refund_state(state: RefundState) -> &'static str {
@@ -734,40 +769,5 @@ fn refund_state(state: RefundState) -> &'static str {
         RefundState::Held => "held",
         RefundState::Succeeded => "succeeded",
         RefundState::Failed => "failed",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use suanpan_core::MerchantAccount;
-
-    use super::*;
-
-    #[test]
-    fn every_account_has_a_key_and_a_name_of_its_own() {
-        let ids = [MerchantId(1), MerchantId(MerchantId::MAX)];
-        let mut accounts = vec![Account::Operator, Account::Suspense, Account::InTransit, Account::Bank];
-        accounts.extend([ChannelId(0), ChannelId(1)].map(Account::Channel));
-        for id in ids {
-            accounts.extend([Account::Accrued(id), Account::Platform(id), Account::FeeReceivable(id)]);
-            accounts.extend(MerchantAccount::ALL.map(|account| Account::Merchant(id, account)));
-        }
-        let channels = ["wechat".to_owned(), "alipay".to_owned()];
-        let mut keys: Vec<_> = accounts.iter().map(|account| key_of(Currency(*b"CNY"), *account)).collect();
-        keys.extend(accounts.iter().map(|account| key_of(Currency(*b"USD"), *account)));
-        keys.sort_unstable();
-        keys.dedup();
-        assert_eq!(keys.len(), 2 * accounts.len());
-        for &account in &accounts {
-            let mut name = Vec::new();
-            write_account(account, &channels, &mut name);
-            let channel = if let Account::Channel(id) = account { &channels[usize::from(id.0)] } else { "" };
-            assert_eq!(String::from_utf8(name).unwrap(), account.name(channel));
-        }
-        for id in [1, 10, 1_001, MerchantId::MAX] {
-            let mut text = Vec::new();
-            write_id(MerchantId(id), &mut text);
-            assert_eq!(text, id.to_string().into_bytes());
-        }
     }
 }

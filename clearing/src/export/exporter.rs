@@ -98,6 +98,7 @@ pub enum Progress {
 
 /// See the file's page.
 pub struct Exporter {
+    data: PathBuf,
     store: Store,
     shards: u16,
     follower: Follower,
@@ -162,8 +163,15 @@ impl Exporter {
         }
         follower.hold(NAME)?;
         let following = Following { day: None };
-        let mut exporter =
-            Self { store, shards: (*shards).max(1), follower, following, opened_at: None, _lock: lock };
+        let mut exporter = Self {
+            data: data.clone(),
+            store,
+            shards: (*shards).max(1),
+            follower,
+            following,
+            opened_at: None,
+            _lock: lock,
+        };
         sweep_spool(&exporter.store, &exporter.log_id())?;
         if exporter.is_at_beginning() {
             exporter.open_day()?;
@@ -194,6 +202,15 @@ impl Exporter {
 
     fn log_id(&self) -> String {
         format!("{:032x}", self.follower.log_id())
+    }
+
+    /// Where no server runs, reads on to the log's very end: the last thing before a `kill -9` is proved by nothing behind it. From then on
+    /// no server can be started until this is gone. False when a server runs, which proves it itself in a moment.
+    ///
+    /// # Errors
+    /// When the log would not start either.
+    pub fn to_the_end(&mut self) -> Result<bool, ExportError> {
+        Ok(self.follower.to_the_end(&self.data)?)
     }
 
     /// Goes on by some records, or to the end of a day. It does not wait.

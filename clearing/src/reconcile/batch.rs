@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::path::Path;
 
 use jiff::Timestamp as Moment;
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,18 @@ pub struct InputFile {
     pub bytes: u64,
     /// Its SHA-256, in hexadecimal.
     pub sha256: String,
+}
+
+impl InputFile {
+    /// A file, by its name without its folder.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn of(path: &Path) -> std::io::Result<Self> {
+        let (sha256, bytes) = hash_of(path)?;
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        Ok(Self { name, bytes, sha256 })
+    }
 }
 
 /// Which batch of which date.

@@ -8,6 +8,7 @@ use suanpan_core::Currency;
 use super::ReconcileError;
 use super::books::Books;
 use super::item::Class;
+use crate::bill::{BankRow, Direction};
 use crate::bill::{BillKind, BillRow, BillState};
 use crate::money::exponent;
 
@@ -55,7 +56,10 @@ impl BillSums {
     pub(crate) fn add(&mut self, row: &BillRow<'_>) {
         let sum = self.sums.entry(row.currency).or_default();
         sum.rows += 1;
-        sum.fee_millionths = sum.fee_millionths.saturating_add(row.fee_millionths);
+        match sum.fee_millionths.checked_add(row.fee_millionths) {
+            Some(fee) => sum.fee_millionths = fee,
+            None => self.overflowed = true,
+        }
         if row.state == BillState::Failed {
             return;
         }
@@ -96,21 +100,6 @@ pub struct Funds {
     pub class: Class,
 }
 
-/// A line of a bank statement, as far as it counts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BankLine<'a> {
-    /// Whose account.
-    pub account: &'a str,
-    /// What the bank wrote.
-    pub reference: &'a str,
-    /// Positive.
-    pub amount: u64,
-    /// Of the amount.
-    pub currency: Currency,
-    /// Whether it came in.
-    pub credit: bool,
-}
-
 /// Which lines of a statement count.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -136,14 +125,14 @@ impl BankSums {
     }
 
     /// Adds a line, if it counts.
-    pub fn add(&mut self, line: &BankLine<'_>) {
+    pub fn add(&mut self, line: &BankRow<'_>) {
         let filter = &self.filter;
         let account = filter.account.as_ref().is_none_or(|account| account == line.account);
         let reference = filter.reference.as_ref().is_none_or(|text| line.reference.contains(text.as_str()));
         if account && reference {
             let sum = self.sums.entry(line.currency).or_default();
             let amount = i128::from(line.amount);
-            *sum = (sum.0 + 1, sum.1 + if line.credit { amount } else { -amount });
+            *sum = (sum.0 + 1, sum.1 + if line.direction == Direction::Credit { amount } else { -amount });
         }
     }
 }

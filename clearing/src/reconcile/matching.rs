@@ -65,6 +65,8 @@ struct Sought<'a> {
     merchant: Option<u64>,
     channel_no: &'a str,
     number: &'a str,
+    /// Of a refund or void: its order's number at the channel.
+    order_txn: &'a str,
     amount: u64,
     currency: Currency,
     /// By our number alone, only with the same amount.
@@ -174,6 +176,7 @@ impl<'a> Matcher<'a> {
             merchant,
             channel_no: row.channel_txn,
             number: row.order_no,
+            order_txn: "",
             amount: row.amount,
             currency: row.currency,
             strictly,
@@ -183,19 +186,27 @@ impl<'a> Matcher<'a> {
             BillKind::Refund => &[Kind::Refund, Kind::Void],
             BillKind::Void => &[Kind::Void, Kind::Refund],
         };
-        let own = Sought { kinds, channel_no: row.channel_refund_no, number: row.refund_no, ..of_order };
+        let own = Sought {
+            kinds,
+            channel_no: row.channel_refund_no,
+            number: row.refund_no,
+            order_txn: row.channel_txn,
+            ..of_order
+        };
         let found = self.seek(&own);
         let revoked = row.kind == BillKind::Void;
         if found != Found::Nothing || !(revoked || row.refund_no.is_empty()) {
             return found;
         }
         // Without a number of its own it is known by its order: a void is the only one that its order has.
-        match self.seek(&Sought {
+        let of_order = Sought {
             kinds: &[Kind::Payment],
             channel_no: row.channel_txn,
             number: row.order_no,
+            order_txn: "",
             ..own
-        }) {
+        };
+        match self.seek(&of_order) {
             Found::Clearly(payment) => match self.shelf.link(payment) {
                 Some(void) => Found::Clearly(void),
                 None if revoked => Found::Revoked(payment),
@@ -257,8 +268,16 @@ impl<'a> Matcher<'a> {
         }
     }
 
-    /// By our number alone, which several merchants may have: what is the date's comes before what is open from before.
+    /// By our number alone, which several merchants may have: the order's number at the channel tells them apart, and what is the date's
+    /// comes before what is open from before.
     fn seek_alone(&mut self, key: Key, channel_key: Key, sought: &Sought<'_>) -> Found {
+        let order = self.shelf.keys.of(channel_space(Kind::Payment), sought.order_txn);
+        if let Some(place) = self.shelf.by_order(order, key) {
+            return match self.fits(place, channel_key) {
+                true => Found::Clearly(place),
+                false => Found::Contradicts { place, by_channel: false },
+            };
+        }
         let Some(mut places) = self.shelf.by_number(key) else { return Found::Ambiguous };
         let is_todays = |place: &u32| matches!(self.shelf.slot(*place).origin, Origin::Own | Origin::Carried);
         if places.iter().any(is_todays) {

@@ -22,6 +22,7 @@ pub mod window;
 
 use suanpan_core::Date;
 
+use crate::bill::BillError;
 use crate::manifest::DayError;
 use crate::store::StoreError;
 
@@ -44,7 +45,7 @@ pub enum ReconcileError {
     Store(#[from] StoreError),
     /// The bill is not sound.
     #[error(transparent)]
-    Bill(Box<dyn std::error::Error + Send + Sync>),
+    Bill(#[from] BillError),
     /// The channel is not among those of the date.
     #[error("{channel} is no channel of {date}: it has {known}")]
     Channel {
@@ -102,9 +103,9 @@ pub enum ReconcileError {
         reason: String,
     },
     /// Something could not be written as JSON.
-    #[error("writing a report: {0}")]
+    #[error("writing JSON: {0}")]
     Json(#[from] serde_json::Error),
-    /// A report could not be written.
-    #[error("writing a report: {0}")]
-    Write(#[from] std::io::Error),
+    /// A local file could not be read or written.
+    #[error("a local file of the reconciliation: {0}")]
+    Io(#[from] std::io::Error),
 }

@@ -13,7 +13,7 @@ use super::matching::Matcher;
 use super::settle::{Settled, load, settle};
 use super::three_way::three_way;
 use super::window::{BillDay, WINDOW_MS};
-use crate::bill::{BillRow, BillTotals};
+use crate::bill::{BillError, BillRow, BillTotals};
 use crate::manifest::Manifest;
 use crate::parquet_file::hex;
 use crate::store::Store;
@@ -22,8 +22,7 @@ use crate::store::Store;
 pub const DIFFERENCES_MAX: usize = 1_000_000;
 
 /// Reads a bill: gives each line to the function, and at the end what the bill says of itself.
-pub type ReadBill<'a> = dyn FnMut(&mut dyn FnMut(&BillRow<'_>)) -> Result<BillTotals, Box<dyn std::error::Error + Send + Sync>>
-    + 'a;
+pub type ReadBill<'a> = dyn FnMut(&mut dyn FnMut(&BillRow<'_>)) -> Result<BillTotals, BillError> + 'a;
 
 /// A bank statement, read.
 #[derive(Debug, Clone, Default)]
@@ -184,7 +183,7 @@ fn compare(
         }
     });
     // Nothing of it is looked at before it is known to be sound.
-    batch.account = totals.map_err(ReconcileError::Bill)?.account;
+    batch.account = totals?.account;
     progress(Stage::Bill, matcher.rows);
     batch.bill = std::mem::take(&mut matcher.sums).checked()?;
     let files: Vec<String> = input.files.iter().map(|file| file.name.clone()).collect();

@@ -1,9 +1,8 @@
 //! What became of each item, when the bill is at its end, and the few that differ with all that is known of them.
 
-use std::collections::BTreeMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
-use std::collections::{HashMap, HashSet};
 
 use super::ReconcileError;
 use super::books::{Books, OurItem};
@@ -217,7 +216,7 @@ pub(crate) fn settle(
     matcher.close()?;
     let carry = matcher.carry;
     let mut settled = Settled::default();
-    let mut tallies: HashMap<(Kind, u8, u64), (u64, u64)> = HashMap::new();
+    let mut tallies: HashMap<(Kind, u8, u64), (u64, u128)> = HashMap::new();
     for place in 0..u32::try_from(matcher.shelf.slots.len()).unwrap_or(NOWHERE) {
         let before = loaded.before.get(&place).map(|at| &carry.items[*at as usize]);
         let slot = *matcher.shelf.slot(place);
@@ -226,7 +225,7 @@ pub(crate) fn settle(
             End::Matched(reason) => {
                 let tally = tallies.entry((slot.kind, slot.currency, slot.merchant)).or_default();
                 tally.0 += 1;
-                tally.1 += if slot.state == State::Succeeded { slot.amount } else { 0 };
+                tally.1 += if slot.state == State::Succeeded { slot.amount.into() } else { 0 };
                 let ended = before.into_iter().chain(line_before.map(|at| &carry.items[at]));
                 settled.closed.extend(ended.map(|item| ended_as(item, Class::Matched, reason)));
             }
@@ -238,7 +237,7 @@ pub(crate) fn settle(
         }
     }
     matcher.check_room()?;
-    settled.matched = tallied(&tallies, &matcher.shelf);
+    settled.matched = tallied(&tallies, &matcher.shelf)?;
     watch_lines(&matcher, &mut settled);
     let findings = std::mem::take(&mut matcher.findings);
     let mut findings = without_reinstated(findings, &matcher, books, channel)?;
@@ -262,16 +261,22 @@ fn ended_as(item: &Item, class: Class, reason: Reason) -> Item {
     Item { class, reason, ..item.clone() }
 }
 
-fn tallied(tallies: &HashMap<(Kind, u8, u64), (u64, u64)>, shelf: &Shelf) -> Vec<Tally> {
-    let sorted: BTreeMap<_, _> = tallies.iter().collect();
-    let tally =
-        |(&(kind, currency, merchant), &(count, amount_minor)): (&(Kind, u8, u64), &(u64, u64))| Tally {
+fn tallied(
+    tallies: &HashMap<(Kind, u8, u64), (u64, u128)>,
+    shelf: &Shelf,
+) -> Result<Vec<Tally>, ReconcileError> {
+    let mut sorted: Vec<_> = tallies.iter().collect();
+    sorted.sort_unstable();
+    let tally = |(&(kind, currency, merchant), &(count, amount)): (&(Kind, u8, u64), &(u64, u128))| {
+        let too_large = |_| ReconcileError::TooLarge { what: "a merchant's amounts" };
+        Ok(Tally {
             kind,
             currency: shelf.currencies[usize::from(currency)].as_str().to_owned(),
             merchant_id: merchant.to_string(),
             count,
-            amount_minor,
-        };
+            amount_minor: u64::try_from(amount).map_err(too_large)?,
+        })
+    };
     sorted.into_iter().map(tally).collect()
 }
 

@@ -136,6 +136,10 @@ pub(crate) struct Shelf {
     next_alone: Vec<u32>,
     /// Of a payment its void, of a void its payment; few have one.
     links: HashMap<u32, u32>,
+    /// Refunds and voids with the number that their order has at the channel, where we know it.
+    of_orders: Vec<(u32, Key)>,
+    /// Places in `of_orders`, by that number and their own, once that was asked for.
+    by_order: Option<HashTable<u32>>,
 }
 
 impl Shelf {
@@ -149,6 +153,8 @@ impl Shelf {
             by_number: None,
             next_alone: Vec::new(),
             links: HashMap::new(),
+            of_orders: Vec::new(),
+            by_order: None,
         }
     }
 
@@ -170,6 +176,9 @@ impl Shelf {
             Kind::Refund | Kind::Void => (item.channel_refund_no, item.refund_no),
         };
         let currency = self.currency(item.currency)?;
+        if item.kind != Kind::Payment && !item.channel_txn.is_empty() {
+            self.of_orders.push((place, self.keys.of(channel_space(Kind::Payment), item.channel_txn)));
+        }
         self.slots.push(Slot {
             channel_key: self.keys.of(channel_space(item.kind), channel_no),
             number_key: self.keys.of(number_space(item.kind), number),
@@ -277,6 +286,37 @@ impl Shelf {
             slot.number_key == key && slot.merchant == merchant
         };
         table.find(Keys::owned(key, merchant), is_it).copied()
+    }
+
+    /// The refund or void with a number of ours, of the order with a number of the channel's.
+    pub(crate) fn by_order(&mut self, order: Key, key: Key) -> Option<u32> {
+        if order == NONE || key == NONE {
+            return None;
+        }
+        let (slots, of_orders) = (&self.slots, &self.of_orders);
+        let hash = |order: Key, key: Key| key[0] ^ order[0].rotate_left(32);
+        let hash_at = |at: u32| {
+            let (place, order) = of_orders[at as usize];
+            hash(order, slots[place as usize].number_key)
+        };
+        let is_it = |at: u32, order: Key, key: Key| {
+            let (place, of) = of_orders[at as usize];
+            of == order && slots[place as usize].number_key == key
+        };
+        let table = self.by_order.get_or_insert_with(|| {
+            let mut table = HashTable::with_capacity(of_orders.len());
+            for at in 0..u32::try_from(of_orders.len()).unwrap_or(NOWHERE) {
+                let (place, order) = of_orders[at as usize];
+                let key = slots[place as usize].number_key;
+                // Of two that no number tells apart the first is found.
+                if table.find(hash_at(at), |&known| is_it(known, order, key)).is_none() {
+                    table.insert_unique(hash_at(at), at, |&at| hash_at(at));
+                }
+            }
+            table
+        });
+        let found = table.find(hash(order, key), |&at| is_it(at, order, key))?;
+        Some(of_orders[*found as usize].0)
     }
 
     /// The items with a number of ours, whoever's; `None` when they are too many to tell them apart.

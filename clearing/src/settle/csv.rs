@@ -133,3 +133,30 @@ fn write_row(
     let behind = flows.into_iter().chain([text(row.settled), text(row.pending)]).chain(log);
     Ok(sheet.write_record(behind)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_the_banks_file_is_run() {
+        let settled = Settled {
+            merchant: MerchantId(1_001),
+            name: "=HYPERLINK(\"http://x\",\"pay, here\")".to_owned(),
+            currency: Currency(*b"CNY"),
+            amount: 102_450,
+            before: None,
+            opening: 0,
+            days: Vec::new(),
+            closing: 0,
+        };
+        let batch_no = "-S1".parse().unwrap();
+        let batch = SettledBatch { batch_no, dates: Vec::new(), merchants: vec![settled] };
+        let mut bytes = Vec::new();
+        write_bank(&batch, &mut bytes).unwrap();
+        let expected = "row,seq,batch_no,merchant_id,name,currency,amount,count\r\n\
+                        pay,1,'-S1,1001,\"'=HYPERLINK(\"\"http://x\"\",\"\"pay, here\"\")\",CNY,1024.50,1\r\n\
+                        total,,'-S1,,,CNY,1024.50,1\r\n";
+        assert_eq!(String::from_utf8(bytes).unwrap(), expected);
+    }
+}

@@ -318,8 +318,47 @@ pub(crate) fn both_sides(balance: i128) -> [i128; 2] {
 
 #[cfg(test)]
 mod tests {
+    use suanpan_core::{Entry, Subject, Timestamp, Voucher};
+
     use super::*;
+    use crate::group::GroupPlace;
     use crate::rehearsal::{self, Plan};
+
+    #[test]
+    fn a_number_is_neither_run_nor_two_fields() {
+        let (merchant, currency) = (MerchantId(1_001), Currency(*b"JPY"));
+        let name = "a|b\r\n100%".to_owned();
+        let facts = MerchantFacts { name, currency, is_gross: false };
+        let available = Account::Merchant(merchant, MerchantAccount::Available);
+        let (subject, amount) = (Subject::TOP_UP, 500);
+        let entry = Entry { subject, from: Account::Bank, to: available, amount, currency, reversal: false };
+        let voucher = Voucher {
+            merchant: Some(merchant),
+            order_no: None,
+            refund_no: None,
+            reference: "-1|2".parse().ok(),
+            accounting_date: Date(17_769),
+        };
+        let place = GroupPlace { position: 64, index: 1, group: 0 };
+        let group = Group { place, decided_at: Timestamp(0), voucher, entries: vec![entry] };
+        let line = Line::of(&group, merchant, Kind::of(&group)).unwrap();
+        let balance = Balance { opening: 0, coming: 500, going: 0, closing: 500 };
+        let balances = Balances::from([((currency, available), balance)]);
+        let one = Statement::new(merchant, facts, Date(17_769), vec![line], &balances).unwrap();
+        let text = |format| {
+            let mut bytes = Vec::new();
+            one.write(format, &TimeZone::UTC, &mut bytes).unwrap();
+            String::from_utf8(bytes).unwrap()
+        };
+        let csv = text(Format::Csv);
+        let line = "line,1001,2018-08-26,JPY,,1970-01-01T00:00:00+00:00,top_up,,,'-1|2,0,0,0,0,0,0,500,0,500,0,0,0,0,64,1,0";
+        assert_eq!(csv.lines().nth(1), Some(line));
+        let txt = text(Format::Txt);
+        let mut lines = txt.split("\r\n");
+        assert_eq!(lines.next(), Some("H|1|1001|a%7Cb%0D%0A100%25|2018-08-26|UTC|1"));
+        let line = "T|1970-01-01T00:00:00+00:00|top_up|||-1%7C2|JPY|0|0|0|0|0|0|500|0|500|0|0|0|0|64|1|0";
+        assert!(lines.any(|found| found == line), "{txt}");
+    }
 
     #[test]
     fn a_large_days_passes_give_what_one_gives() {

@@ -3,8 +3,8 @@
 use encoding_rs::GB18030;
 use suanpan_clearing::bill::{BillKind, BillState, BillTotals, Format};
 
-use crate::bill_writer::{Alipay, CNY, Row, gzip, zip_of};
 use crate::{at, beijing, day, planted, read, read_of, refused};
+use suanpan_clearing::bill::write::{Alipay, CNY, Row, gzip, zip_of};
 
 const SAMPLE: &[u8] = include_bytes!("alipay-detail-2018-08-26.csv");
 const ACCOUNT: &str = "20880000000000000156";

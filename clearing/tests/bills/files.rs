@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use suanpan_clearing::bill::{BillError, Expected, Format, Limits, read as read_files, read_bytes};
 
-use crate::bill_writer::{Alipay, Columns, Row, Wechat, gzip, zip_of};
 use crate::{beijing, day, read, read_of, refused};
+use suanpan_clearing::bill::write::{Alipay, Columns, Row, Wechat, gzip, zip_of};
 
 const WECHAT: &[u8] = include_bytes!("wechat-trade-2018-08-26.csv");
 const ALIPAY: &[u8] = include_bytes!("alipay-detail-2018-08-26.csv");

@@ -3,8 +3,8 @@
 use suanpan_clearing::bill::{BillKind, BillState, Format};
 use suanpan_core::Currency;
 
-use crate::bill_writer::gzip;
 use crate::{at, planted, read, read_of, refused};
+use suanpan_clearing::bill::write::gzip;
 
 const SAMPLE: &str = "\
 time,kind,state,merchant_id,order_no,channel_txn,refund_no,channel_refund_no,amount,fee,currency

@@ -9,7 +9,9 @@ use suanpan_clearing::bill::{
 };
 use suanpan_core::{Currency, Date, Timestamp};
 
-use crate::bill_writer::{Alipay, CNY, Columns, Row, Wechat, gzip, midnight, write_bank, write_generic};
+use suanpan_clearing::bill::write::{
+    Alipay, CNY, Columns, Row, Wechat, gzip, midnight, write_bank, write_generic,
+};
 
 /// Any row of that day, such as all formats can write.
 fn any_row(date: Date, timezone: &TimeZone) -> impl Strategy<Value = Row> + use<> {
@@ -128,7 +130,7 @@ proptest! {
             row.order_no.push_str(&odd);
         }
         let mut bytes = Vec::new();
-        write_generic(&rows, &timezone, rfc3339, &mut bytes);
+        write_generic(&rows, &timezone, rfc3339, &mut bytes).unwrap();
         let bytes = if packed { gzip(&bytes) } else { bytes };
         prop_assert_eq!(read(Format::Generic, &bytes, date, &timezone), rows);
     }
@@ -149,7 +151,7 @@ proptest! {
             })
             .collect();
         let mut bytes = Vec::new();
-        write_bank(written.iter().copied(), &mut bytes);
+        write_bank(written.iter().copied(), &mut bytes).unwrap();
         let mut seen = 0;
         let totals = read_bank_bytes(&[(Path::new("bank.csv"), &bytes)], &Limits::DEFAULT, &mut |row| {
             assert_eq!(BankRow { line: 0, ..*row }, written[seen]);

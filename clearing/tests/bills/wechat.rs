@@ -2,8 +2,8 @@
 
 use suanpan_clearing::bill::{BillKind, BillState, BillTotals, Format};
 
-use crate::bill_writer::{CNY, Columns, Row, Wechat, gzip};
 use crate::{at, beijing, day, planted, read, read_of, refused};
+use suanpan_clearing::bill::write::{CNY, Columns, Row, Wechat, gzip};
 
 const SAMPLE: &[u8] = include_bytes!("wechat-trade-2018-08-26.csv");
 

@@ -95,22 +95,22 @@ fn rows(ours: Vec<Ours>) -> impl Strategy<Value = (Vec<Ours>, Vec<Row>)> {
             if changes == 0 {
                 let [kind, state, merchant, txn, order, refund] = changed;
                 if kind {
-                    row.kind = other.kind
+                    row.kind = other.kind;
                 }
                 if state {
-                    row.state = other.state
+                    row.state = other.state;
                 }
                 if merchant {
-                    row.sub_merchant = other.sub_merchant
+                    row.sub_merchant = other.sub_merchant;
                 }
                 if txn {
-                    (row.channel_txn, row.channel_refund_no) = (other.channel_txn, other.channel_refund_no)
+                    (row.channel_txn, row.channel_refund_no) = (other.channel_txn, other.channel_refund_no);
                 }
                 if order {
-                    (row.order_no, row.amount) = (other.order_no, other.amount)
+                    (row.order_no, row.amount) = (other.order_no, other.amount);
                 }
                 if refund {
-                    row.refund_no = other.refund_no
+                    row.refund_no = other.refund_no;
                 }
             }
             row
@@ -158,7 +158,7 @@ fn told(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn small_days_come_out_as_the_model_says((ours, rows) in day()) {

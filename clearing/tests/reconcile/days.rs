@@ -152,6 +152,22 @@ fn numbers_shared_by_merchants_are_told_apart_by_the_amount() {
     assert_eq!(told(&run), told_as(&expected));
 }
 
+/// A bill without merchants (Alipay's) has the order's number at the channel beside each refund.
+#[test]
+fn refunds_that_share_a_number_are_told_apart_by_their_orders() {
+    let ours: Vec<Ours> = (1..=100)
+        .map(|merchant| Ours {
+            channel_refund_no: String::new(),
+            ..Ours::refund(26, merchant, "A1", "R1", 100)
+        })
+        .collect();
+    let rows: Vec<Row> =
+        ours.iter().rev().map(|item| Row { sub_merchant: String::new(), ..item.row() }).collect();
+    let run = Town::new().run(26, &Ledger::of(&ours), &rows[1..]);
+    assert_eq!(told(&run), told_as(&[("short", "missing_in_bill", "R1")]));
+    assert_eq!(run.lines.items[0].ours.as_ref().unwrap().merchant_id, "100");
+}
+
 #[test]
 fn what_is_carried_resolves_in_the_next_days_file_or_is_long_or_short() {
     let town = Town::new();
@@ -240,7 +256,7 @@ fn refunds_in_flight_are_carried_for_as_long_as_they_are() {
 fn a_date_that_was_left_out_decides_nothing() {
     let town = Town::new();
     let late = Ours { at_ms: at(27, -MINUTE), ..Ours::payment(26, 1, "A", 100) };
-    town.run(26, &Ledger::of(&[late.clone()]), &[]);
+    town.run(26, &Ledger::of(std::slice::from_ref(&late)), &[]);
     let run = town.run(28, &Ledger::default(), &[]);
     assert!(!run.batch.is_due);
     assert_eq!(told(&run), told_as(&[("carried", "near_cut", "A")]));

@@ -95,7 +95,7 @@ fn a_long_refund_and_a_result_we_were_not_told() {
     );
 
     let processing = Ours { state: State::Processing, ..refund.clone() };
-    let (town, item) = one_open(&[processing.clone()], &[refund.row()]);
+    let (town, item) = one_open(std::slice::from_ref(&processing), &[refund.row()]);
     let result = calls(&decide(&town, &item, Action::Supplement).unwrap());
     assert_eq!(result, long[1..]);
     let failed = Row { state: BillState::Abnormal, ..refund.row() };
@@ -128,14 +128,20 @@ fn a_write_off_books_what_the_channel_owes_more_or_less() {
     let came = |amount| Some(("channel:wechat".to_owned(), "operator".to_owned(), amount));
     let went = |amount| Some(("operator".to_owned(), "channel:wechat".to_owned(), amount));
     assert_eq!(written_off(&[], &[payment.row()]), came(1_000));
-    assert_eq!(written_off(&[payment.clone()], &[]), went(1_000));
-    assert_eq!(written_off(&[payment.clone()], &[Row { amount: 990, ..payment.row() }]), went(10));
-    assert_eq!(written_off(&[payment.clone()], &[Row { amount: 1_010, ..payment.row() }]), came(10));
-    assert_eq!(written_off(&[], &[refund.row()]), went(300));
-    assert_eq!(written_off(&[refund.clone()], &[]), came(300));
-    assert_eq!(written_off(&[refund.clone()], &[Row { amount: 310, ..refund.row() }]), went(10));
+    assert_eq!(written_off(std::slice::from_ref(&payment), &[]), went(1_000));
     assert_eq!(
-        written_off(&[refund.clone()], &[Row { state: BillState::Failed, ..refund.row() }]),
+        written_off(std::slice::from_ref(&payment), &[Row { amount: 990, ..payment.row() }]),
+        went(10)
+    );
+    assert_eq!(
+        written_off(std::slice::from_ref(&payment), &[Row { amount: 1_010, ..payment.row() }]),
+        came(10)
+    );
+    assert_eq!(written_off(&[], &[refund.row()]), went(300));
+    assert_eq!(written_off(std::slice::from_ref(&refund), &[]), came(300));
+    assert_eq!(written_off(std::slice::from_ref(&refund), &[Row { amount: 310, ..refund.row() }]), went(10));
+    assert_eq!(
+        written_off(std::slice::from_ref(&refund), &[Row { state: BillState::Failed, ..refund.row() }]),
         came(300)
     );
     let failed = Ours { state: State::Failed, ..refund.clone() };
@@ -149,7 +155,7 @@ fn a_write_off_books_what_the_channel_owes_more_or_less() {
 #[test]
 fn a_second_line_is_supplemented_under_a_number_of_its_own() {
     let payment = Ours::payment(26, 2, "A1", 1_000);
-    let (town, item) = one_open(&[payment.clone()], &[payment.row(), payment.row()]);
+    let (town, item) = one_open(std::slice::from_ref(&payment), &[payment.row(), payment.row()]);
     let calls = calls(&decide(&town, &item, Action::Supplement).unwrap());
     let order_no = calls[0].1["order_no"].as_str().unwrap();
     assert!(order_no.starts_with("RP") && order_no.len() <= 32, "{order_no}");
@@ -191,15 +197,15 @@ fn an_item_is_decided_once_by_two_people_who_say_why() {
 #[test]
 fn what_is_pursued_stays_and_what_changed_is_open_again() {
     let payment = Ours::payment(26, 2, "A1", 1_000);
-    let (town, item) = one_open(&[payment.clone()], &[]);
+    let (town, item) = one_open(std::slice::from_ref(&payment), &[]);
     decide(&town, &item, Action::Pursue).unwrap();
     let open = open_list(&town.store, None).unwrap().items.remove(0);
     assert!(open.pursued);
 
-    let (town, item) = one_open(&[payment.clone()], &[Row { amount: 999, ..payment.row() }]);
+    let (town, item) = one_open(std::slice::from_ref(&payment), &[Row { amount: 999, ..payment.row() }]);
     let first = decide(&town, &item, Action::WriteOff).unwrap();
     // A corrected file says that a fen was not all.
-    town.run(26, &Ledger::of(&[payment.clone()]), &[Row { amount: 1, ..payment.row() }]);
+    town.run(26, &Ledger::of(std::slice::from_ref(&payment)), &[Row { amount: 1, ..payment.row() }]);
     let open = open_list(&town.store, None).unwrap().items.remove(0);
     assert_eq!((&open.item.id, open.decided_before), (&item.id, Some(Action::WriteOff)));
     let second = decide(&town, &open.item, Action::WriteOff).unwrap();

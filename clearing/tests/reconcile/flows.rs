@@ -1,10 +1,11 @@
 //! The flow of funds, and our own books against themselves.
 
 use proptest::prelude::*;
+use suanpan_clearing::bill::{BankRow, Direction};
 use suanpan_clearing::reconcile::Class;
 use suanpan_clearing::reconcile::batch::InputFile;
 use suanpan_clearing::reconcile::books::Priced;
-use suanpan_clearing::reconcile::funds::{BankFilter, BankLine, BankSums};
+use suanpan_clearing::reconcile::funds::{BankFilter, BankSums};
 use suanpan_clearing::reconcile::run::Bank;
 use suanpan_clearing::reconcile::three_way::{ThreeWay, three_way};
 use suanpan_core::Currency;
@@ -175,7 +176,17 @@ proptest! {
 fn bank(lines: &[(&str, &str, u64, Currency, bool)], filter: BankFilter) -> Bank {
     let mut sums = BankSums::new(filter.clone());
     for &(account, reference, amount, currency, credit) in lines {
-        sums.add(&BankLine { account, reference, amount, currency, credit });
+        let direction = if credit { Direction::Credit } else { Direction::Debit };
+        sums.add(&BankRow {
+            file: 0,
+            line: 2,
+            date: date(27),
+            account,
+            reference,
+            amount,
+            currency,
+            direction,
+        });
     }
     let (name, sha256) = ("bank.csv".to_owned(), format!("{lines:?}"));
     Bank { files: vec![InputFile { name, bytes: 1, sha256 }], filter, sums }

@@ -4,7 +4,9 @@
 mod against_model;
 mod days;
 mod decisions;
+mod files;
 mod flows;
 mod model;
+mod rehearsed;
 mod reports;
 mod town;

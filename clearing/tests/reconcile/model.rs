@@ -70,6 +70,11 @@ impl Day<'_> {
                 let own = channel_number(&self.ours[**at]);
                 own.is_empty() || channel_no.is_empty()
             };
+            let is_back = *kind != Kind::Payment && merchant.is_none() && !row.channel_txn.is_empty();
+            let of_order = same.iter().find(|at| is_back && self.ours[**at].channel_txn == row.channel_txn);
+            if let Some(at) = of_order {
+                return if may_be(&at) { Claim::Clear(*at) } else { Claim::Contradicts(*at, false) };
+            }
             let equal = |at: &&usize| {
                 self.ours[**at].amount == row.amount && self.ours[**at].currency == row.currency
             };
@@ -129,11 +134,12 @@ fn near(time: i64) -> bool {
 }
 
 fn judge(item: &Ours, row: &Row) -> (Class, Reason) {
-    let both = match (item.state, row.state) {
-        (State::Succeeded, BillState::Succeeded) | (State::Failed, BillState::Failed) => true,
-        (State::Processing | State::Held, BillState::Processing) => true,
-        _ => false,
-    };
+    let both = matches!(
+        (item.state, row.state),
+        (State::Succeeded, BillState::Succeeded)
+            | (State::Failed, BillState::Failed)
+            | (State::Processing | State::Held, BillState::Processing)
+    );
     if !both {
         (Class::StatusDiffers, Reason::State)
     } else if item.currency != row.currency {
