@@ -299,6 +299,9 @@ fn the_same_again_is_the_batch_that_is_there_and_a_corrected_file_the_next() {
     assert_eq!(list.stale[0].batch_no, "wechat-2018-08-27-1");
     assert_eq!(list.items.len(), 2);
     assert_eq!(list.counts().into_iter().collect::<Vec<_>>(), [(Class::Short, 2)]);
+    let again = town.run(27, &Ledger::default(), &[]);
+    assert_eq!((again.batch.number, again.is_new), (2, true), "the same file, after another day before");
+    assert_eq!(open_list(&town.store, None).unwrap().stale, []);
 }
 
 #[test]
