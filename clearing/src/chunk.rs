@@ -492,6 +492,46 @@ mod tests {
         values_come_back(&(0..300).map(row).collect::<Vec<_>>(), true);
     }
 
+    #[test]
+    fn noise_is_not_compressed_and_comes_back() {
+        let mut random = fastrand::Rng::with_seed(7);
+        for (noise, compression) in
+            [(true, Compression::UNCOMPRESSED), (false, Compression::ZSTD(ZstdLevel::default()))]
+        {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("bill.parquet");
+            let numbers: Vec<i64> =
+                (0..20_000).map(|at| if noise { random.i64(0..50_000) } else { at % 3 }).collect();
+            let mut all = Rows::new(Table::Bill);
+            all.push_group(20_000)
+                .int(0)
+                .numbers_plain(numbers.iter().copied())
+                .text("")
+                .text("")
+                .long(0)
+                .text("")
+                .text("")
+                .text("")
+                .text("")
+                .text("")
+                .text("")
+                .long(0)
+                .long(0)
+                .end();
+            let mut file = ParquetFile::create(Table::Bill, &path).unwrap();
+            file.write(&all).unwrap();
+            file.finish().unwrap();
+            read::<ParquetFileError>(Table::Bill, &path, &[bill::LINE], &mut |read| {
+                assert!((0..read.len()).all(|at| read.long(bill::LINE, at) == numbers[at]));
+                Ok(())
+            })
+            .unwrap();
+            let reader = SerializedFileReader::new(File::open(&path).unwrap()).unwrap();
+            assert_eq!(reader.metadata().row_group(0).column(bill::LINE).compression(), compression);
+            says_how_it_is_encoded(&path);
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
