@@ -3,9 +3,9 @@
 //! [`script`] is the file's format, [`http`] the client, [`play`](mod@play) a step; the tests of `tests/scenarios.rs` use these
 //! three as well, against servers of their own.
 
-mod http;
+pub(crate) mod http;
 mod play;
-mod script;
+pub(crate) mod script;
 
 use std::fmt::Write;
 use std::io;

@@ -7,14 +7,23 @@
 //! difference calls for goes to the core as a command. It is on no payment's way, and needs no server to read what was
 //! exported.
 
+pub mod balance;
 pub mod bill;
+pub mod cell;
 mod chunk;
 mod encoding;
 pub mod export;
+pub mod fees;
+pub mod folder;
+pub mod group;
 pub mod manifest;
+pub mod merchant;
 pub mod money;
 pub mod parquet_file;
+pub mod reconcile;
 pub mod rehearsal;
 mod runs;
+pub mod settle;
+pub mod statement;
 pub mod store;
 pub mod table;

@@ -92,30 +92,43 @@ impl LocalObject {
 }
 
 impl Store {
-    /// A folder by its path, which is made if it is not there; or, built with the feature `s3`, `s3://bucket/prefix`, with keys, region and endpoint
+    /// A folder by its path; or, built with the feature `s3`, `s3://bucket/prefix`, with keys, region and endpoint
     /// from the environment (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, `AWS_ENDPOINT`, `AWS_ALLOW_HTTP`).
     ///
     /// # Errors
-    /// When it cannot be opened; nothing was made then but perhaps the folder.
+    /// When there is none, or it cannot be opened.
     pub fn open(url: &str) -> Result<Self, StoreError> {
         let failed = |reason: String| StoreError::Open { url: url.to_owned(), reason };
-        let (objects, folder): (Arc<dyn ObjectStore>, _) = match url.split_once("://") {
-            Some(("s3", _)) => (s3(url).map_err(failed)?, None),
-            Some((scheme, _)) if scheme != "file" => {
-                return Err(failed(format!("{scheme}:// is not known; give a folder or s3://bucket/prefix")));
+        let (objects, folder): (Arc<dyn ObjectStore>, _) = match folder_of(url) {
+            Some(folder) if !folder.is_dir() => {
+                let reason =
+                    "there is no such folder. Export a day into it first, or name another with --store";
+                return Err(failed(reason.to_owned()));
             }
-            _ => {
-                let folder = PathBuf::from(url.strip_prefix("file://").unwrap_or(url));
-                std::fs::create_dir_all(&folder).map_err(|error| failed(error.to_string()))?;
+            Some(folder) => {
                 let folder = folder.canonicalize().map_err(|error| failed(error.to_string()))?;
                 let local = LocalFileSystem::new_with_prefix(&folder);
                 let local = local.map_err(|error| failed(error.to_string()))?.with_fsync(true);
                 (Arc::new(local), Some(folder))
             }
+            None => (remote(url).map_err(failed)?, None),
         };
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| failed(error.to_string()))?;
         Ok(Self { url: url.to_owned(), objects, folder, runtime })
+    }
+
+    /// As [`Store::open`], and makes the folder if it is not there.
+    ///
+    /// # Errors
+    /// As for [`Store::open`].
+    pub fn create(url: &str) -> Result<Self, StoreError> {
+        if let Some(folder) = folder_of(url) {
+            let failed =
+                |error: io::Error| StoreError::Open { url: url.to_owned(), reason: error.to_string() };
+            std::fs::create_dir_all(folder).map_err(failed)?;
+        }
+        Self::open(url)
     }
 
     /// As it was opened.
@@ -255,6 +268,23 @@ impl Store {
             Error::NotFound { .. } => StoreError::Missing { path, url },
             error => StoreError::Failed { path, url, source: Box::new(error) },
         }
+    }
+}
+
+/// The folder that is named, if one is.
+fn folder_of(url: &str) -> Option<&Path> {
+    match url.split_once("://") {
+        None => Some(Path::new(url)),
+        Some(("file", path)) => Some(Path::new(path)),
+        Some(_) => None,
+    }
+}
+
+/// A store that is no folder here.
+fn remote(url: &str) -> Result<Arc<dyn ObjectStore>, String> {
+    match url.split_once("://") {
+        Some(("s3", _)) => s3(url),
+        _ => Err("only a folder and s3://bucket/prefix are known".to_owned()),
     }
 }
 

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use suanpan_clearing::manifest::{DayError, Manifest};
+use suanpan_clearing::export;
+use suanpan_clearing::manifest::{CurrencyTotals, DayError, Manifest};
 use suanpan_clearing::rehearsal::{self, Plan};
 use suanpan_clearing::store::Store;
 use suanpan_clearing::table::{Table, balances, entries, orders};
@@ -76,6 +77,63 @@ fn accounts(store: &Store, day: &Manifest, column: usize) -> BTreeMap<(String, S
     })
     .unwrap();
     all
+}
+
+#[test]
+fn days_are_proved_from_the_store_alone() {
+    let (folder, store) = store();
+    let played = rehearsal::play(&store, &small()).unwrap();
+    for day in &played.days {
+        let mut rows = 0;
+        assert_eq!(export::verify(&store, day.date, &mut |read| rows += read).unwrap(), *day);
+        assert_eq!(rows, day.files.iter().map(|file| file.rows).sum::<u64>());
+    }
+    // Whatever is bent, it is said where.
+    let day = &played.days[1];
+    let path = folder.path().join(Manifest::path(day.date));
+    let whole = std::fs::read_to_string(&path).unwrap();
+    let refused = |manifest: &Manifest| {
+        std::fs::write(&path, manifest.to_json().unwrap()).unwrap();
+        let refused = export::verify(&store, day.date, &mut |_| ()).unwrap_err();
+        std::fs::write(&path, &whole).unwrap();
+        refused
+    };
+    let mut bent = day.clone();
+    bent.files[0].rows += 1;
+    assert!(matches!(refused(&bent), DayError::Disagrees { what: "its number of rows", .. }));
+    let mut bent = day.clone();
+    bent.files.retain(|file| file.table != "refunds");
+    assert!(matches!(refused(&bent), DayError::Unproved { .. }));
+    let bends: [fn(&mut CurrencyTotals); 5] = [
+        |totals| totals.amount_minor += 1,
+        |totals| totals.refunds -= 1,
+        |totals| totals.entries_minor -= 1,
+        |totals| totals.accounts[0].closing_minor += 1,
+        |totals| totals.accounts[0].opening_minor -= 1,
+    ];
+    for bend in bends {
+        let mut bent = day.clone();
+        bend(&mut bent.currencies[0]);
+        assert!(matches!(refused(&bent), DayError::Unproved { .. }));
+    }
+    for file in &day.files {
+        let path = folder.path().join(&file.path);
+        let whole = std::fs::read(&path).unwrap();
+        let mut flipped = whole.clone();
+        flipped[whole.len() / 2] ^= 1;
+        for (bytes, what) in [(&flipped[..], "its SHA-256"), (&whole[1..], "its size")] {
+            std::fs::write(&path, bytes).unwrap();
+            let refused = export::verify(&store, day.date, &mut |_| ());
+            assert!(
+                matches!(&refused, Err(DayError::Disagrees { path, what: found, .. }) if *found == what && *path == file.path),
+                "{refused:?}"
+            );
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert!(matches!(export::verify(&store, day.date, &mut |_| ()), Err(DayError::Store(_))));
+        std::fs::write(&path, whole).unwrap();
+    }
+    export::verify(&store, day.date, &mut |_| ()).unwrap();
 }
 
 /// A day that was put stays as it was.

@@ -51,6 +51,9 @@ pub struct EngineConfig {
     pub hot_days: u16,
     /// Orders that all shards together keep in memory; at that many, new ones are `overloaded`.
     pub orders_in_memory_max: u64,
+    /// When followers of other processes hold more of the log than that, in bytes, it is told with
+    /// [`Engine::held_log`](crate::Engine::held_log).
+    pub held_log_bytes: u64,
     /// For development: the folder remembers where the clock was stopped. Never where real money is.
     pub dev_clock: bool,
     /// A mistake that is made on purpose, so that tests can see that it would be found. Never set but by them.
@@ -99,6 +102,7 @@ impl EngineConfig {
             snapshot_every: Some(Duration::from_secs(15 * 60)),
             hot_days: 7,
             orders_in_memory_max: u64::MAX,
+            held_log_bytes: 16 << 30,
             dev_clock: false,
             planted: None,
         }

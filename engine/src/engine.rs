@@ -20,7 +20,7 @@ use crate::cold::ColdStore;
 use crate::config::{EngineConfig, Planted, RECORD_BYTES_MIN, SHARDS_MAX};
 use crate::error::EngineError;
 use crate::expiry::Expiry;
-use crate::follow::Follower;
+use crate::follow::{Follower, HoldError, LogHolder};
 use crate::gate::{Gate, GateKeeper};
 use crate::group::GroupWriter;
 use crate::holds::{HoldTimes, Holds};
@@ -279,12 +279,27 @@ impl Engine {
         host::lock(&self.keeper.failure).clone()
     }
 
+    /// Which followers of other processes hold the log, and how much of it; who holds most is first.
+    ///
+    /// # Errors
+    /// When the data folder cannot be read.
+    pub fn log_holders(&self) -> Result<Vec<LogHolder>, HoldError> {
+        self.keeper.holders()
+    }
+
+    /// What was wrong with how followers held the log when the last snapshot was taken: more than
+    /// [`EngineConfig::held_log_bytes`], or in a file that cannot be read. `None` when all was well.
+    #[must_use]
+    pub fn held_log(&self) -> Option<String> {
+        host::lock(&self.keeper.held).clone()
+    }
+
     /// Follows what happens: from the beginning of the log on, or from the oldest snapshot that is kept.
     ///
     /// # Errors
     /// When the log's files cannot be read.
     pub fn follow(&self) -> Result<Follower, EngineError> {
-        Follower::of_running(self.storage.clone(), &self.dir, self.handle.clone())
+        Follower::of_running(&self.storage, &self.dir, &self.handle)
     }
 
     /// The clock that stamps what is decided.
@@ -421,6 +436,7 @@ impl Parts {
             every: config.snapshot_every,
             hot_days: config.hot_days,
             reserve_bytes: config.reserve_bytes,
+            held_log_bytes: config.held_log_bytes,
             planted: config.planted,
         };
         let keeper = Arc::new(Keeper {
@@ -433,6 +449,7 @@ impl Parts {
             plan,
             kept: Mutex::new(kept),
             failure: Mutex::default(),
+            held: Mutex::default(),
         });
         let watch = Watch::start(keeper.clone())?;
         let running = Mutex::new(Some(Running { expiry, watch, chair, shards, log }));

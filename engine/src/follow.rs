@@ -11,10 +11,11 @@
 //!
 //! What it says comes out in one of two ways: [`Follower::read`] gives it command by command; [`Follower::follow`] shows it
 //! to a [`Visitor`] while it happens, which costs no memory for a command, and stops where an accounting date ends. One that
-//! follows for long keeps checkpoints of itself (`checkpoint.rs`).
+//! follows for long keeps checkpoints of itself (`checkpoint.rs`), and has the server keep the log from there on (`hold.rs`).
 
 mod books;
 mod checkpoint;
+pub(crate) mod hold;
 mod visit;
 
 use std::collections::VecDeque;
@@ -24,7 +25,8 @@ use std::sync::Arc;
 
 use suanpan_core::{Command, Date, Entry, EntrySink, Event, Ledger, Timestamp, Voucher};
 use suanpan_wal::{
-    Files, FolderLock, LogConfig, LogHandle, LogReader, Lsn, OpenError, RecordRef, Recovery, Storage,
+    Files, FolderLock, LockError, LogConfig, LogHandle, LogReader, Lsn, OpenError, RecordRef, Recovery,
+    Storage,
 };
 
 use crate::error::EngineError;
@@ -35,6 +37,7 @@ use books::{Books, Cut, cut_in};
 use checkpoint::Checkpoints;
 
 pub use checkpoint::CheckpointError;
+pub use hold::{HoldError, LogHolder};
 pub use visit::{Place, Step, Visitor};
 
 /// How often a follower beside a server tries to begin, when what it begins with is released under its hands.
@@ -141,24 +144,48 @@ impl Follower {
     /// # Errors
     /// When the log's files or the snapshot that it begins with cannot be read.
     pub fn beside(data: &Path) -> Result<Self, EngineError> {
-        let storage: Arc<dyn Storage> = Arc::new(Files);
-        for _ in 1..BEGIN_TRIES {
-            match Self::begin(storage.clone(), data, End::Beside(Lsn::ZERO)) {
-                // The server has taken a newer snapshot meanwhile.
-                Err(error) if was_released(&error) => {}
-                begun => return begun,
-            }
-        }
-        Self::begin(storage, data, End::Beside(Lsn::ZERO))
+        Self::try_to_begin(&(Arc::new(Files) as Arc<dyn Storage>), data, || End::Beside(Lsn::ZERO))
+    }
+
+    /// Has one that follows beside a server read on to the log's very end, where no server runs: what was answered right before a
+    /// server was killed is durable, but nothing behind it says so yet. From then on the folder is locked, as by
+    /// [`Follower::open`]. False, and nothing is changed, when a server has the folder.
+    ///
+    /// # Errors
+    /// When the log would not start either.
+    pub fn to_the_end(&mut self, data: &Path) -> Result<bool, EngineError> {
+        let lock = match FolderLock::acquire(data) {
+            Ok(lock) => lock,
+            Err(LockError::InUse { .. }) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
+        let config = LogConfig { replay_from: None, ..LogConfig::new(data.join("log")) };
+        self.end = End::Fixed(Recovery::open(config)?.end(), lock);
+        Ok(true)
     }
 
     /// Follows the log of an engine that runs.
     pub(crate) fn of_running(
-        storage: Arc<dyn Storage>,
+        storage: &Arc<dyn Storage>,
         dir: &Path,
-        log: LogHandle,
+        log: &LogHandle,
     ) -> Result<Self, EngineError> {
-        Self::begin(storage, dir, End::Running(log))
+        Self::try_to_begin(storage, dir, || End::Running(log.clone()))
+    }
+
+    /// Begins while a server may take snapshots and release what it would begin with.
+    fn try_to_begin(
+        storage: &Arc<dyn Storage>,
+        dir: &Path,
+        end: impl Fn() -> End,
+    ) -> Result<Self, EngineError> {
+        for _ in 1..BEGIN_TRIES {
+            match Self::begin(storage.clone(), dir, end()) {
+                Err(error) if was_released(&error) => {}
+                begun => return begun,
+            }
+        }
+        Self::begin(storage.clone(), dir, end())
     }
 
     /// Begins with the log, or where that was released, with the oldest snapshot that is kept.

@@ -54,7 +54,7 @@ pub use config::Planted;
 pub use config::{EngineConfig, SHARDS_MAX};
 pub use engine::{Engine, Health, Recovered};
 pub use error::EngineError;
-pub use follow::{CheckpointError, Followed, Follower, Place, Step, Visitor};
+pub use follow::{CheckpointError, Followed, Follower, HoldError, LogHolder, Place, Step, Visitor};
 pub use group::{Group, GroupError, read_group};
 pub use holds::{HOLD_BUCKETS, HoldTimes};
 pub use mark::{Logged, read_logged};

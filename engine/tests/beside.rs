@@ -16,11 +16,14 @@ use common::{
     TODAY, ask_all, config, line, number, open_shop, payment, split_order, start, top_up, transfer,
 };
 use suanpan_core::{
-    Command, Date, Entry, EntrySink, Ledger, MerchantId, Refund, RefundResult, RefundResultState, Reply,
-    Request, Run, SetDate, Settlement, Voucher,
+    ChannelTerms, Command, Date, Entry, EntrySink, Ledger, MerchantId, Preset, Refund, RefundResult,
+    RefundResultState, Rejection, Reply, Request, Run, SetDate, Settlement, Voucher, Zone, ZoneStep,
 };
-use suanpan_engine::{CheckpointError, Engine, EngineConfig, Followed, Follower, Lsn, Place, Step, Visitor};
-use suanpan_wal::{LogConfig, LogReader, Recovery};
+use suanpan_engine::{
+    CheckpointError, Engine, EngineConfig, EngineError, Followed, Follower, HoldError, Lsn, Place, Step,
+    TakeError, Visitor,
+};
+use suanpan_wal::{LogConfig, LogReader, OpenError, Recovery};
 
 const FOLDER: &str = "SUANPAN_BESIDE_FOLDER";
 const ROUND: &str = "SUANPAN_BESIDE_ROUND";
@@ -304,6 +307,20 @@ fn history(data: &Path, shards: u16) {
     engine.stop().unwrap();
 }
 
+/// Another follower, begun from a copy of a folder of checkpoints, as after a crash; the folder itself is in use.
+fn resume_copy(data: &Path, folder: &Path) -> (Follower, tempfile::TempDir) {
+    let copied = tempfile::tempdir().unwrap();
+    copy(folder, copied.path());
+    (Follower::resume(data, copied.path()).unwrap(), copied)
+}
+
+/// How the cut in the record at `at` is told.
+fn resumed_cut(all: &[Followed], at: Lsn) -> Step {
+    let place = all.iter().position(|followed| followed.lsn == at).unwrap();
+    let Command::SetDate(set) = all[place].command else { panic!("{:?}", all[place]) };
+    Step::DayCut { at, now: all[place].now, date: Date(set.date.0 - 3), next: set.date }
+}
+
 /// Wherever a checkpoint is taken, what is followed from there on is what would have been followed.
 #[test]
 fn a_checkpoint_and_the_tail_are_the_whole() {
@@ -322,7 +339,7 @@ fn a_checkpoint_and_the_tail_are_the_whole() {
     loop {
         let lsn = follower.checkpoint().unwrap();
         assert_eq!(lsn, follower.position());
-        let mut resumed = Follower::resume(&data, &folder).unwrap();
+        let (mut resumed, _copied) = resume_copy(&data, &folder);
         assert_eq!((resumed.position(), resumed.passed_over()), (lsn, &[][..]));
         let tail = read_all(&mut resumed);
         assert_eq!(tail[..], all[shown.places.len()..], "from {lsn}");
@@ -334,6 +351,24 @@ fn a_checkpoint_and_the_tail_are_the_whole() {
         }
     }
     assert!(taken > 40, "{taken} checkpoints");
+    // Where a day's end was told, the cut itself is behind it.
+    let folder = home.path().join("before-cuts");
+    let mut follower = Follower::resume(&data, &folder).unwrap();
+    let mut cuts = 0;
+    loop {
+        match follower.follow(&mut (), usize::MAX).unwrap() {
+            Step::DayCut { at, .. } => {
+                assert_eq!(follower.checkpoint().unwrap(), at);
+                let (mut resumed, _copied) = resume_copy(&data, &folder);
+                assert_eq!((resumed.position(), resumed.passed_over()), (at, &[][..]));
+                assert_eq!(resumed.follow(&mut (), 9).unwrap(), resumed_cut(&all, at));
+                cuts += 1;
+            }
+            Step::Applied(_) => {}
+            Step::Nothing => break,
+        }
+    }
+    assert_eq!(cuts, 3);
     assert!(follower.checkpoint().is_ok());
     // What was applied for `read` and not handed out would be lost.
     let mut reading = Follower::resume(&data, &home.path().join("others")).unwrap();
@@ -345,7 +380,8 @@ fn a_checkpoint_and_the_tail_are_the_whole() {
 
 fn checkpoint_files(folder: &Path) -> Vec<PathBuf> {
     let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut files: Vec<_> = paths.filter(|path| path.extension().unwrap() == "snapshot").collect();
+    let mut files: Vec<_> =
+        paths.filter(|path| path.extension().is_some_and(|kind| kind == "snapshot")).collect();
     files.sort();
     files
 }
@@ -423,6 +459,127 @@ fn orders_that_left_come_back_when_they_are_wanted() {
     assert!(follower.ledger().orders_in_memory() < plain.ledger().orders_in_memory() / 2);
 }
 
+fn lowest_segment(data: &Path) -> u64 {
+    let names = std::fs::read_dir(data.join("log")).unwrap().map(|entry| entry.unwrap().path());
+    let number = |path: PathBuf| path.file_name()?.to_str()?.strip_suffix(".log")?.parse().ok();
+    names.filter_map(number).min().unwrap()
+}
+
+/// Waits until segments below that number are gone.
+fn wait_for_segment(data: &Path, number: u64) {
+    let begun = Instant::now();
+    while lowest_segment(data) < number {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{} of {number}", lowest_segment(data));
+        thread::yield_now();
+    }
+}
+
+/// A command that takes some ten thousand bytes of the log.
+fn wide_channel(number: i32) -> Command {
+    let step = |step: i32| ZoneStep { from_s: i64::from(step) << 40, offset_s: number };
+    let zone = Zone { name: "X".to_owned(), steps: (0..1_000).map(step).collect() };
+    Command::PutChannel(Box::new(ChannelTerms::preset("alipay", Preset::Alipay, zone)))
+}
+
+/// Asks until segments are prepared as fast as they are filled.
+fn patiently(ask: impl Fn() -> Reply) {
+    let begun = Instant::now();
+    loop {
+        match ask() {
+            Reply::Done(_) => return,
+            Reply::Rejected(Rejection::ReadOnly, _) => thread::yield_now(),
+            other => panic!("{other:?}"),
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60));
+    }
+}
+
+/// The log is kept for a follower that holds it, and goes when that has moved on; one that cannot be read keeps all of it.
+#[test]
+fn a_held_log_is_kept_until_the_follower_moved() {
+    let home = tempfile::tempdir().unwrap();
+    let (data, folder) = (home.path().join("data"), home.path().join("checkpoints"));
+    std::fs::create_dir(&data).unwrap();
+    let config = EngineConfig {
+        segment_bytes: 1 << 20,
+        reserve_bytes: 0,
+        snapshot_log_bytes: None,
+        snapshot_every: None,
+        held_log_bytes: 2 << 20,
+        ..config(&data, 1)
+    };
+    let engine = Engine::start(&config, |reason| panic!("{reason}")).unwrap();
+    open_shop(&engine, MERCHANTS);
+    let mut round = 0;
+    // Some segments of the log, and a snapshot behind them.
+    let mut work = || {
+        let begun = engine.durable().get();
+        while engine.durable().get() < begun + (3 << 20) {
+            patiently(|| engine.command_all(wide_channel(round)));
+            round += 1;
+        }
+        loop {
+            match engine.snapshot() {
+                Ok(taken) => return taken.lsn.get() >> 20,
+                Err(TakeError::Refused(_)) => thread::yield_now(),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    let mut follower = Follower::resume(&data, &folder).unwrap();
+    follower.hold("export").unwrap();
+    (0..3).for_each(|_| _ = work());
+    let holders = engine.log_holders().unwrap();
+    assert_eq!((holders.len(), holders[0].name.as_str()), (1, "export"));
+    assert!(holders[0].bytes > 9 << 20 && engine.held_log().unwrap().contains("export"), "{holders:?}");
+    // To the log's end, with two checkpoints there: the older is from where on the log is held.
+    let moved = |follower: &mut Follower| {
+        let to_the_end = |follower: &mut Follower| {
+            let all = engine.durable().get() - 64;
+            while follower.follow(&mut (), usize::MAX).unwrap() != Step::Nothing
+                || follower.position().get() < all
+            {}
+            follower.checkpoint().unwrap()
+        };
+        let older = to_the_end(follower);
+        patiently(|| ask_all(&engine, [top_up(1, older.get(), 5)].into_iter()).remove(0));
+        assert!(to_the_end(follower) > older);
+        older.get() >> 20
+    };
+    let at = moved(&mut follower);
+    assert_eq!(lowest_segment(&data), 0);
+    let older = work();
+    work();
+    assert!(at < older);
+    wait_for_segment(&data, at - 1);
+    assert!(lowest_segment(&data) <= at, "it is still held from there on");
+    // A second one begins where the log begins now, which is a snapshot's place.
+    let second = data.join("follower-second.lsn");
+    std::fs::write(&second, "spoilt").unwrap();
+    let at = moved(&mut follower);
+    let lowest = lowest_segment(&data);
+    (0..3).for_each(|_| _ = work());
+    let holders = engine.log_holders().unwrap();
+    assert!(holders[0].unreadable.is_some() && engine.held_log().unwrap().contains("second"));
+    assert_eq!(lowest_segment(&data), lowest);
+    std::fs::remove_file(second).unwrap();
+    work();
+    wait_for_segment(&data, at - 1);
+    // Whoever does not hold it is told when it is gone.
+    let (mut slow, _copied) = resume_copy(&data, &folder);
+    std::fs::remove_file(data.join("follower-export.lsn")).unwrap();
+    let gone = work();
+    work();
+    wait_for_segment(&data, gone - 1);
+    assert_eq!((engine.held_log(), engine.log_holders().unwrap()), (None, vec![]));
+    let released = slow.follow(&mut (), usize::MAX);
+    assert!(matches!(released, Err(EngineError::Open(OpenError::Released { .. }))), "{released:?}");
+    assert!(matches!(slow.hold("export"), Err(HoldError::Released(_))));
+    let mut beside = Follower::beside(&data).unwrap();
+    assert!(matches!(beside.hold("export"), Err(HoldError::NoFolder)));
+    while beside.follow(&mut (), usize::MAX).unwrap() != Step::Nothing {}
+}
+
 /// Another log's checkpoint, one of another history of this log, and a damaged one are passed over.
 #[test]
 fn what_does_not_belong_is_passed_over() {
@@ -442,11 +599,21 @@ fn what_does_not_belong_is_passed_over() {
         positions.push(follower.checkpoint().unwrap());
     }
     let at = |data: &Path| {
-        let follower = Follower::resume(data, &folder).unwrap();
+        let (follower, _copied) = resume_copy(data, &folder);
         (follower.position(), follower.passed_over().len())
     };
     assert_eq!(at(&data), (positions[2], 0));
     assert_eq!(at(&other), (positions[0], 2));
+    // Behind the first record both logs are at the same place, and nothing but the log's id tells them apart.
+    let first = home.path().join("first");
+    let mut begun = Follower::resume(&data, &first).unwrap();
+    begun.follow(&mut (), 1).unwrap();
+    let behind = begun.checkpoint().unwrap();
+    let mut other_begun = Follower::beside(&other).unwrap();
+    other_begun.follow(&mut (), 1).unwrap();
+    assert_eq!(other_begun.position(), behind);
+    let (resumed, _copied) = resume_copy(&other, &first);
+    assert_eq!((resumed.position(), resumed.passed_over().len()), (positions[0], 1));
     let newest = checkpoint_files(&folder).pop().unwrap();
     let sound = std::fs::read(&newest).unwrap();
     for at_byte in [0, 20, sound.len() / 2, sound.len() - 1] {
@@ -457,6 +624,8 @@ fn what_does_not_belong_is_passed_over() {
     }
     std::fs::write(&newest, &sound[..sound.len() / 3]).unwrap();
     assert_eq!(at(&data), (positions[1], 1));
+    assert!(matches!(Follower::resume(&data, &folder), Err(EngineError::Lock(_))), "it is in use");
+    drop(follower);
     // It goes on from the older one, and the damaged one goes with the next.
     let mut follower = Follower::resume(&data, &folder).unwrap();
     while follower.follow(&mut (), 7).unwrap() != Step::Nothing {}

@@ -70,6 +70,14 @@ pub(crate) struct Call {
     pub why: String,
 }
 
+impl Call {
+    /// One of which nothing is expected.
+    pub(crate) fn new(method: &str, path: &str, body: Option<String>) -> Self {
+        let (method, path) = (method.to_owned(), path.to_owned());
+        Self { method, path, body, status: None, expect: None, why: String::new() }
+    }
+}
+
 /// Why a file cannot be played.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ScriptError {

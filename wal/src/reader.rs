@@ -58,8 +58,13 @@ impl LogReader {
         }
         // From the segment that it is in, or, where that is not begun yet, from the one that it is the end of.
         let number = geometry.segment(to);
-        if !reader.begin_at(number)? && number > geometry.segment(reader.walker.next) {
-            reader.begin_at(number - 1)?;
+        let begun = reader.begin_at(number).and_then(|begun| {
+            let before = !begun && number > geometry.segment(reader.walker.next);
+            if before { reader.begin_at(number - 1) } else { Ok(begun) }
+        });
+        if let Err(error) = begun {
+            // A segment that was released may be in use again already.
+            return Err(if reader.is_released(number) { OpenError::Released { lsn } } else { error });
         }
         while reader.walker.next < to {
             // A record may lie across a position that is none: it is to be read whole, to see that.
@@ -97,15 +102,12 @@ impl LogReader {
     /// # Errors
     /// As for [`LogReader::open`].
     pub fn open_in(storage: Arc<dyn Storage>, dir: &Path) -> Result<LogReader, OpenError> {
-        let (geometry, log_id, active) = match lowest(&*storage, dir)? {
-            Some((number, geometry, found)) => {
-                let log_id = found.prepared.log_id;
-                (geometry, log_id, begin(&[(number, found)].into(), geometry, log_id, number)?)
-            }
-            // Nothing was written yet: all that is read is what is durable, and nothing is.
-            None => {
-                let geometry = Geometry::new(SEGMENT_SIZE_MIN);
-                (geometry, 0, Active { first_lsn: geometry.first(0), epoch: 0, hash: origin(0) })
+        let (geometry, log_id, active) = loop {
+            let number = lowest_number(&*storage, dir);
+            match beginning(&*storage, dir) {
+                // It was released while it was looked at: another is the lowest now.
+                Err(_) if lowest_number(&*storage, dir) > number => {}
+                begun => break begun?,
             }
         };
         let walker = Walker::new(geometry, crc_seed(log_id), active);
@@ -219,8 +221,11 @@ impl LogReader {
     fn fill(&mut self, limit: u64) -> Result<(), OpenError> {
         let next = self.walker.next;
         let number = self.geometry.segment(next);
-        if self.segment.as_ref().is_none_or(|(open, _)| *open != number) {
-            self.enter(number)?;
+        if self.segment.as_ref().is_none_or(|(open, _)| *open != number)
+            && let Err(error) = self.enter(number)
+        {
+            let lsn = self.position();
+            return Err(if self.is_released(number) { OpenError::Released { lsn } } else { error });
         }
         // What is durable ends with a record, so up to there all records are whole.
         let limit = limit.min(self.geometry.start(number + 1));
@@ -244,11 +249,7 @@ impl LogReader {
     /// Opens a segment and sees that it continues what was read.
     fn enter(&mut self, number: u64) -> Result<(), OpenError> {
         let path = segment::path(&self.dir, number);
-        let file = match self.storage.open(&path, Access::Read) {
-            Ok(file) => file,
-            Err(_) if self.is_released(number) => return Err(OpenError::Released { lsn: self.position() }),
-            Err(error) => return Err(io_error("opening", &path)(error)),
-        };
+        let file = self.storage.open(&path, Access::Read).map_err(io_error("opening", &path))?;
         let Found { prepared, active, path, .. } = read_header(path, &*file, number, self.geometry)?;
         if prepared.log_id != self.log_id {
             return Err(OpenError::Foreign { path, found: prepared.log_id, expected: self.log_id });
@@ -265,10 +266,23 @@ impl LogReader {
     }
 }
 
+/// What is in force where a log begins, how it is laid out, and its id.
+fn beginning(storage: &dyn Storage, dir: &Path) -> Result<(Geometry, u128, Active), OpenError> {
+    let Some((number, geometry, found)) = lowest(storage, dir)? else {
+        // Nothing was written yet: all that is read is what is durable, and nothing is.
+        let geometry = Geometry::new(SEGMENT_SIZE_MIN);
+        return Ok((geometry, 0, Active { first_lsn: geometry.first(0), epoch: 0, hash: origin(0) }));
+    };
+    let log_id = found.prepared.log_id;
+    Ok((geometry, log_id, begin(&[(number, found)].into(), geometry, log_id, number)?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Backend, Hooks, LogConfig, Recovery};
+    use crate::{Backend, FolderLock, Hooks, LockError, LogConfig, Recovery};
+    use std::io;
+    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
     /// Follows a log while it is written across segments and starts, under both backends; what it reads is what was
     /// appended, and never more than what is durable.
@@ -333,6 +347,128 @@ mod tests {
         let mut reader = LogReader::open_at(Arc::new(Files), &dir, end).unwrap();
         let end = append(b"two");
         assert_eq!(reader.read(end).unwrap().unwrap().payload, b"two");
+    }
+
+    /// Files of which the lowest segment is released when they are asked for something the `nth` time: before that is
+    /// done, or after; it is removed, or used again.
+    #[derive(Debug)]
+    struct Releasing {
+        dir: PathBuf,
+        asked: AtomicU32,
+        nth: u32,
+        after: bool,
+        used_again: bool,
+    }
+
+    impl Releasing {
+        fn around<T>(&self, call: impl FnOnce() -> T) -> T {
+            let now = self.asked.fetch_add(1, Relaxed) == self.nth;
+            let release = |now: bool| {
+                let lowest = lowest_number(&Files, &self.dir).filter(|_| now);
+                let Some(path) = lowest.map(|number| segment::path(&self.dir, number)) else { return };
+                if self.used_again {
+                    let file = Files.open(&path, Access::Write).unwrap();
+                    Files.rename(&path, &path.with_extension("tmp")).unwrap();
+                    file.write_all_at(&[0; 8192], 0).unwrap();
+                } else {
+                    Files.remove(&path).unwrap();
+                }
+            };
+            release(now && !self.after);
+            let done = call();
+            release(now && self.after);
+            done
+        }
+    }
+
+    impl Storage for Releasing {
+        fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn StorageFile>> {
+            self.around(|| Files.open(path, access))
+        }
+        fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
+            self.around(|| Files.list(dir))
+        }
+        fn exists(&self, path: &Path) -> io::Result<bool> {
+            self.around(|| Files.exists(path))
+        }
+        fn make_dir(&self, dir: &Path) -> io::Result<()> {
+            Files.make_dir(dir)
+        }
+        fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+            Files.rename(from, to)
+        }
+        fn remove(&self, path: &Path) -> io::Result<()> {
+            Files.remove(path)
+        }
+        fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+            Files.sync_dir(dir)
+        }
+        fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
+            Files.free_bytes(dir)
+        }
+        fn lock(&self, dir: &Path) -> Result<FolderLock, LockError> {
+            Files.lock(dir)
+        }
+        fn fresh_id(&self) -> io::Result<u128> {
+            Files.fresh_id()
+        }
+    }
+
+    /// Whenever a segment is released while a reader begins or goes on: it begins behind that, or says that it was released.
+    #[test]
+    fn a_segment_that_goes_while_it_is_looked_at_is_no_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("log");
+        let config = LogConfig { segment_size: SEGMENT_SIZE_MIN, ..LogConfig::new(&dir) };
+        let (log, mut writers) = Recovery::open(config).unwrap().start(Hooks::none()).unwrap();
+        let mut ends = Vec::new();
+        for _ in 0..200 {
+            let permit = loop {
+                match writers[0].admit() {
+                    Ok(permit) => break permit,
+                    Err(_) => std::thread::yield_now(),
+                }
+            };
+            ends.push(writers[0].append(permit, &[7; 1_000]));
+        }
+        let end = log.stop().unwrap();
+        let (mut begun, mut released) = (0, 0);
+        for case in 0..4 * 14u32 {
+            let copy = folder.path().join(format!("{case}"));
+            std::fs::create_dir(&copy).unwrap();
+            for path in Files.list(&dir).unwrap() {
+                std::fs::copy(&path, copy.join(path.file_name().unwrap())).unwrap();
+            }
+            let (asked, after, used_again) = (AtomicU32::new(0), case & 1 == 1, case & 2 == 2);
+            let releasing = Releasing { dir: copy.clone(), asked, nth: case >> 2, after, used_again };
+            let storage: Arc<dyn Storage> = Arc::new(releasing);
+            let opened = match case % 3 {
+                0 => LogReader::open_in(storage, &copy),
+                1 => LogReader::open_at(storage, &copy, ends[30]),
+                _ => LogReader::open_at(storage, &copy, ends[100]),
+            };
+            let mut reader = match opened {
+                Ok(reader) => reader,
+                Err(OpenError::Released { .. }) if case % 3 > 0 => {
+                    released += 1;
+                    continue;
+                }
+                Err(error) => panic!("case {case}: {error}"),
+            };
+            begun += 1;
+            loop {
+                match reader.read(end) {
+                    Ok(Some(record)) => assert_eq!(record.payload, [7; 1_000]),
+                    Ok(None) => break,
+                    Err(OpenError::Released { .. }) => {
+                        released += 1;
+                        break;
+                    }
+                    Err(error) => panic!("case {case}: {error}"),
+                }
+            }
+        }
+        assert!(begun > 20 && released > 10, "{begun} begun, {released} released");
     }
 
     #[test]

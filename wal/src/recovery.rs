@@ -2,7 +2,7 @@
 
 use crate::chain::{fold, origin};
 use crate::config::{LogConfig, Planted};
-use crate::geometry::{Geometry, SEGMENT_HEADER_SIZE};
+use crate::geometry::{Geometry, SEGMENT_HEADER_SIZE, SEGMENT_SIZE_MIN};
 use crate::map::ReadMap;
 use crate::record::{Header, crc_seed, digest_of};
 use crate::replay::Records;
@@ -266,7 +266,19 @@ fn find(storage: &dyn Storage, dir: &Path, geometry: Geometry) -> Result<BTreeMa
 
 /// The lowest segment of a log, its number, and the size of segments that it states. `None` when there is none.
 pub(crate) fn lowest(storage: &dyn Storage, dir: &Path) -> Result<Option<(u64, Geometry, Found)>, OpenError> {
-    let Some(segment_size) = stored_segment_size(storage, dir)? else { return Ok(None) };
+    let Some(segment_size) = stored_segment_size(storage, dir)? else {
+        return match lowest_path(storage, dir) {
+            Ok(Some((number, path))) => {
+                // It is there and does not say what it is: this says why.
+                let file = storage.open(&path, Access::Read).map_err(io_error("opening", &path))?;
+                read_header(path.clone(), &*file, number, Geometry::new(SEGMENT_SIZE_MIN))?;
+                Err(OpenError::SegmentHeader { path })
+            }
+            Ok(None) => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(io_error("reading folder", dir)(error)),
+        };
+    };
     let geometry = LogConfig { segment_size, ..LogConfig::new(dir) }.check()?;
     let lowest = lowest_path(storage, dir).map_err(io_error("reading folder", dir))?;
     let Some((number, path)) = lowest else { return Ok(None) };

@@ -228,6 +228,34 @@ mod tests {
         }
     }
 
+    /// A reader that is far behind is shown the way piece by piece, each of which is proven.
+    #[test]
+    fn a_reader_far_behind_is_never_sent_where_the_scout_got() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("log");
+        let (log, mut writer) = begin(&dir, Backend::Write);
+        let mut end = Lsn::ZERO;
+        while end.get() < 3 * super::AHEAD {
+            let permit = loop {
+                match writer.admit() {
+                    Ok(permit) => break permit,
+                    Err(_) => std::thread::yield_now(),
+                }
+            };
+            end = writer.append(permit, &[1; 5_000]);
+        }
+        log.stop().unwrap();
+        let mut reader = LogReader::open(&dir).unwrap();
+        let mut looks = 0;
+        while reader.position() < end {
+            let bound = reader.witnessed().unwrap();
+            assert!(reader.position() < bound && bound.get() < reader.scout.at);
+            while reader.read(bound).unwrap().is_some() {}
+            looks += 1;
+        }
+        assert!((2..10).contains(&looks), "{looks} looks");
+    }
+
     /// What was seen and then cut off and written again is read as it was written again.
     #[test]
     fn what_was_cut_off_was_never_there() {

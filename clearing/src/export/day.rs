@@ -62,6 +62,27 @@ pub struct Cut {
     pub next: Date,
 }
 
+/// What the folders of a log's open days begin with, in the store's spool.
+fn spool_prefix(log_id: &str) -> String {
+    format!("day-{log_id}-")
+}
+
+/// Removes what exports of a log left that were killed. The caller is the only one of that log.
+///
+/// # Errors
+/// When the spool cannot be read.
+pub fn sweep_spool(store: &Store, log_id: &str) -> Result<(), DayError> {
+    let (spool, prefix) = (store.spool()?, spool_prefix(log_id));
+    let io = |source| DayError::Store(StoreError::Local { path: spool.clone(), source });
+    for entry in std::fs::read_dir(&spool).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        if entry.file_name().to_str().is_some_and(|name| name.starts_with(&prefix)) {
+            std::fs::remove_dir_all(entry.path()).map_err(io)?;
+        }
+    }
+    Ok(())
+}
+
 /// Which record touched something last, by its place in `records`, and which command of it.
 #[derive(Debug, Clone, Copy)]
 struct Mark {
@@ -172,7 +193,8 @@ impl OpenDay {
     pub fn open(store: &Store, shards: u16, opening: Opening, ledger: &Ledger) -> Result<Self, DayError> {
         let spool = store.spool()?;
         let io = |source| DayError::Store(StoreError::Local { path: spool.clone(), source });
-        let folder = tempfile::Builder::new().prefix("day-").tempdir_in(&spool).map_err(io)?;
+        let prefix = spool_prefix(&opening.log_id);
+        let folder = tempfile::Builder::new().prefix(&prefix).tempdir_in(&spool).map_err(io)?;
         let encoder = Encoder::start(folder.path().to_owned()).map_err(io)?;
         let mut accounts = Accounts::new();
         ledger.each_balance(|currency, account, opening| {
@@ -446,6 +468,15 @@ impl OpenDay {
         let json = manifest.to_json().map_err(|error| unproved(date, error.to_string()))?;
         let is_new = store.put_new(&Manifest::path(date), json)?;
         Ok((manifest, is_new))
+    }
+
+    /// Gives up a day that is not sound.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub fn abandon(self) -> Result<(), DayError> {
+        self.encoder.finish()?;
+        Ok(())
     }
 
     fn write_orders(&mut self, cut: Cut, ledger: &Ledger) {

@@ -5,6 +5,7 @@
 //! read back from the books.
 
 mod bills;
+pub mod papers;
 mod town;
 
 pub use bills::{Bill, Difference, Line, Planted, bill, plant};

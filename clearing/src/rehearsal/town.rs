@@ -30,12 +30,14 @@ pub struct Plan {
     pub first: Date,
     /// Parts of each table.
     pub shards: u16,
+    /// How many of the channels `wechat`, `alipay` and `unionpay` there are.
+    pub channels: usize,
 }
 
 impl Default for Plan {
     fn default() -> Self {
         let first = Date::from_ymd(2018, 8, 26).unwrap_or_default();
-        Self { seed: 1, merchants: 1_000, days: 3, payments: 5_000, first, shards: 2 }
+        Self { seed: 1, merchants: 1_000, days: 3, payments: 5_000, first, shards: 2, channels: 3 }
     }
 }
 
@@ -81,6 +83,9 @@ const CNY: Currency = Currency(*b"CNY");
 const FIRST_SHOP: u64 = 1_000;
 const PLATFORMS: [u64; 2] = [9_001, 9_002];
 const PROMOTERS: [u64; 4] = [8_001, 8_002, 8_003, 8_004];
+
+/// Orders that something may happen to.
+const OPEN_MAX: usize = 2_048;
 
 /// Shanghai is ahead of UTC by so much.
 const AHEAD_MS: i64 = 8 * 3_600_000;
@@ -187,7 +192,7 @@ impl Town<'_> {
 
     fn set_up(&mut self) {
         let now = midnight(self.plan.first);
-        for (name, preset) in CHANNELS {
+        for (name, preset) in CHANNELS.into_iter().take(self.plan.channels) {
             let zone = Zone::fixed("Asia/Shanghai", 28_800);
             let terms = ChannelTerms { cost_rate: Rate(2_500), ..ChannelTerms::preset(name, preset, zone) };
             self.apply(&Command::PutChannel(Box::new(terms)), now);
@@ -258,7 +263,7 @@ impl Town<'_> {
     /// A payment that the channel took at `paid_at` and that was told at `now`.
     fn pay(&mut self, now: i64, paid_at: i64) {
         let (merchant, order_no) = (self.shop(), self.number('A'));
-        let (channel, txn) = (self.rng.usize(0..CHANNELS.len()), format!("4200{:020}", self.numbers));
+        let (channel, txn) = (self.rng.usize(0..self.plan.channels), format!("4200{:020}", self.numbers));
         let hold = self.rng.u32(0..6) == 0;
         let mut part = |one_in| if self.rng.u32(0..one_in) == 0 { self.rng.u64(1..500) } else { 0 };
         let under_platform = platform_of(merchant.0 - FIRST_SHOP).is_some();
@@ -282,7 +287,7 @@ impl Town<'_> {
         };
         if self.apply(&Command::Payment(payment), now) {
             let payable = amount + discounts.total();
-            self.sold.push(Sold { merchant, order_no, channel, txn, payable, hold, split: None });
+            self.sell(Sold { merchant, order_no, channel, txn, payable, hold, split: None });
             self.saw_payment(paid_at);
         }
     }
@@ -313,6 +318,14 @@ impl Town<'_> {
             amount,
             cost,
         });
+    }
+
+    /// Keeps an order that something may happen to, and forgets the oldest ones.
+    fn sell(&mut self, sold: Sold) {
+        if self.sold.len() == 2 * OPEN_MAX {
+            self.sold.drain(..OPEN_MAX);
+        }
+        self.sold.push(sold);
     }
 
     /// One of the last some hundred orders.
@@ -401,7 +414,8 @@ impl Town<'_> {
 
     /// A prepaid order: paid in time, paid after it was closed, or left.
     fn prepay(&mut self, now: i64) {
-        let (merchant, order_no, channel) = (self.shop(), self.number('A'), self.rng.usize(0..2));
+        let (merchant, order_no, channel) =
+            (self.shop(), self.number('A'), self.rng.usize(0..self.plan.channels));
         let (discounts, amount) = (Discounts::default(), self.rng.u64(100..=20_000));
         let txn = format!("4200{:020}", self.numbers);
         let expires_at = Some(Timestamp(now + 3_600_000));
@@ -425,15 +439,7 @@ impl Town<'_> {
         let (paid_at, channel_txn) = (Some(Timestamp(now + 1_000)), Some(txn.clone().into_boxed_str()));
         let confirm = Confirm { merchant, order_no, paid_at, channel_txn };
         if self.apply(&Command::Confirm(confirm), now + 1_000) {
-            self.sold.push(Sold {
-                merchant,
-                order_no,
-                channel,
-                txn,
-                payable: amount,
-                hold: false,
-                split: None,
-            });
+            self.sell(Sold { merchant, order_no, channel, txn, payable: amount, hold: false, split: None });
             self.saw_payment(now + 1_000);
             if how == 1 && self.rng.bool() {
                 self.apply(&Command::Reinstate(OrderRef { merchant, order_no }), now + 2_000);

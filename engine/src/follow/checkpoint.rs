@@ -12,11 +12,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use suanpan_core::{Date, Departures, Ledger, Snapshot, Timestamp};
-use suanpan_wal::{Files, LogReader, Lsn, OpenError, Storage};
+use suanpan_wal::{Files, FolderLock, LogReader, Lsn, OpenError, Storage};
 
 use crate::cold::{ColdError, ColdStore};
 use crate::error::EngineError;
 use crate::follow::books::Books;
+use crate::follow::hold::{HoldError, hold};
 use crate::follow::{End, Follower};
 use crate::snapshot::file::{self, Header, SnapshotError, SnapshotFile, io_error};
 use crate::snapshot::folder::{self, Found, KEPT};
@@ -50,6 +51,9 @@ pub enum CheckpointError {
     /// The cold store could not be written.
     #[error(transparent)]
     Cold(#[from] ColdError),
+    /// The checkpoint was taken, but the log is still held as before.
+    #[error(transparent)]
+    Hold(#[from] HoldError),
 }
 
 /// A folder of checkpoints.
@@ -59,17 +63,27 @@ pub(crate) struct Checkpoints {
     /// Those that are kept, the newest first.
     kept: Vec<Kept>,
     hot_days: u16,
+    /// Where the follower began.
+    began: Lsn,
+    data: PathBuf,
+    /// By this name it holds the log, if it does.
+    name: Option<String>,
+    /// Two followers would write into one cold store.
+    _lock: FolderLock,
 }
 
 impl Follower {
     /// As [`Follower::beside`], with checkpoints in `folder`: it begins at the newest sound one that belongs to this log, if
-    /// there is one. One follower at a time may have the folder; it holds nothing but checkpoints and their cold store, and
-    /// is made when it is not there.
+    /// there is one. The folder is locked as long as the follower lives; it holds nothing but checkpoints and their cold
+    /// store, and is made when it is not there.
     ///
     /// # Errors
-    /// As for [`Follower::beside`], and when the folder or the cold store that the checkpoint needs cannot be read.
+    /// As for [`Follower::beside`], and when the folder is in use, or it or the cold store that the checkpoint needs cannot
+    /// be read.
     pub fn resume(data: &Path, folder: &Path) -> Result<Self, EngineError> {
         let storage: Arc<dyn Storage> = Arc::new(Files);
+        storage.make_dir(folder).map_err(io_error("making folder", folder))?;
+        let lock = storage.lock(folder)?;
         let Found { files, damaged } = folder::find(&*storage, folder)?;
         let mut passed_over: Vec<String> = damaged.iter().map(ToString::to_string).collect();
         let kept = |file: &SnapshotFile| Kept { lsn: file.header.lsn, savepoint: file.header.savepoint };
@@ -79,7 +93,7 @@ impl Follower {
                 Ok((ledger, reader)) => {
                     let books = Books::new(ledger, file.header.taken);
                     let mut follower = Self::new(books, reader, End::Beside(file.header.lsn));
-                    follower.keep(storage, folder, kept[place..].to_vec());
+                    follower.keep(storage, data, folder, kept[place..].to_vec(), lock);
                     // Only now: to go back to an older savepoint is to forget the newer ones.
                     if let Some(cold) = &follower.books.cold {
                         cold.restore(file.header.savepoint)?;
@@ -94,15 +108,44 @@ impl Follower {
             }
         }
         let mut follower = Self::beside(data)?;
-        follower.keep(storage, folder, Vec::new());
+        follower.keep(storage, data, folder, Vec::new(), lock);
         follower.passed_over = passed_over;
         Ok(follower)
     }
 
-    fn keep(&mut self, storage: Arc<dyn Storage>, folder: &Path, kept: Vec<Kept>) {
+    fn keep(
+        &mut self,
+        storage: Arc<dyn Storage>,
+        data: &Path,
+        folder: &Path,
+        kept: Vec<Kept>,
+        lock: FolderLock,
+    ) {
         self.books.cold = Some(ColdStore::new(storage.clone(), folder));
-        let folder = folder.to_owned();
-        self.checkpoints = Some(Checkpoints { storage, folder, kept, hot_days: HOT_DAYS });
+        let (began, hot_days, name) = (self.position(), HOT_DAYS, None);
+        let (folder, data) = (folder.to_owned(), data.to_owned());
+        self.checkpoints =
+            Some(Checkpoints { storage, folder, kept, hot_days, began, data, name, _lock: lock });
+    }
+
+    /// Has the server keep the log from where this follower could begin again: from its older checkpoint, once it has two,
+    /// until then from where it began. From now on each checkpoint says so anew. A follower that is given up is given up by
+    /// removing the file `follower-NAME.lsn` in the data folder.
+    ///
+    /// # Errors
+    /// When it keeps no checkpoints, the name is none, the file cannot be written, or the log was released meanwhile.
+    pub fn hold(&mut self, name: &str) -> Result<(), HoldError> {
+        let log_id = self.reader.log_id();
+        let Some(checkpoints) = &mut self.checkpoints else { return Err(HoldError::NoFolder) };
+        checkpoints.name = Some(name.to_owned());
+        checkpoints.hold(log_id)?;
+        let needed = checkpoints.needed();
+        let log = LogReader::open_in(checkpoints.storage.clone(), &checkpoints.data.join("log"));
+        match log {
+            Ok(log) if !log.is_at_beginning() && log.position() > needed => Err(HoldError::Released(needed)),
+            // Whatever is wrong with the log is said when it is read.
+            _ => Ok(()),
+        }
     }
 
     /// Changes after how many days orders that are done with leave memory with a checkpoint: 7, and at least one. Places in
@@ -133,6 +176,7 @@ impl Follower {
         let is_there = checkpoints.kept.first().is_some_and(|kept| kept.lsn == lsn);
         if log_id != 0 && !is_there {
             checkpoints.take(&mut self.books, log_id, lsn, hash)?;
+            checkpoints.hold(log_id)?;
         }
         Ok(lsn)
     }
@@ -178,7 +222,6 @@ fn is_passed_over(error: &EngineError) -> bool {
 
 impl Checkpoints {
     fn take(&mut self, books: &mut Books, log_id: u128, lsn: Lsn, hash: u64) -> Result<(), CheckpointError> {
-        self.storage.make_dir(&self.folder).map_err(io_error("making folder", &self.folder))?;
         // What a failed one left must be gone for good before its savepoint is.
         self.prune()?;
         let mut image = books.ledger.snapshot();
@@ -204,6 +247,17 @@ impl Checkpoints {
         // It is taken. Should the older ones not go now, the next one says so.
         let _ = self.prune();
         Ok(())
+    }
+
+    /// From where on it needs the log, should it have to begin again and the newest checkpoint be damaged.
+    fn needed(&self) -> Lsn {
+        let older = self.kept.last().filter(|_| self.kept.len() == KEPT);
+        older.map_or(self.began, |older| older.lsn)
+    }
+
+    fn hold(&self, log_id: u128) -> Result<(), HoldError> {
+        let Some(name) = &self.name else { return Ok(()) };
+        hold(&*self.storage, &self.data, name, log_id, self.needed())
     }
 
     /// Removes all checkpoints but those that are kept.

@@ -14,6 +14,7 @@ use crate::cold::{ColdError, ColdStore};
 use crate::config::Planted;
 use crate::engine::spawn;
 use crate::error::EngineError;
+use crate::follow::hold::{self, HoldError, LogHolder};
 use crate::mark;
 use crate::motion::{Taken, What};
 use crate::proposals::Proposals;
@@ -82,6 +83,7 @@ pub(crate) struct Plan {
     pub(crate) every: Option<Duration>,
     pub(crate) hot_days: u16,
     pub(crate) reserve_bytes: u64,
+    pub(crate) held_log_bytes: u64,
     pub(crate) planted: Option<Planted>,
 }
 
@@ -105,6 +107,8 @@ pub(crate) struct Keeper {
     pub(crate) kept: Mutex<Vec<Kept>>,
     /// Why the last one that was due could not be taken.
     pub(crate) failure: Mutex<Option<String>>,
+    /// What was wrong with how followers held the log then.
+    pub(crate) held: Mutex<Option<String>>,
 }
 
 /// The thread that takes them by itself.
@@ -163,7 +167,7 @@ impl Keeper {
         let took = host::now() - begun;
         // What the older needs, the newer has too.
         if let (true, Some(older)) = (kept.len() == KEPT, kept.last()) {
-            self.log.release(older.lsn);
+            self.log.release(older.lsn.min(self.free_up_to()));
         }
         // That it is not logged costs a comparison, no more.
         let _ = self.proposals.bring(What::Note(mark::write_digests(end, &digests)));
@@ -295,6 +299,28 @@ impl Keeper {
         }
     }
 
+    /// Who holds the log.
+    pub(crate) fn holders(&self) -> Result<Vec<LogHolder>, HoldError> {
+        hold::holders(&*self.storage, &self.data, self.log_id, self.log.durable())
+    }
+
+    /// Up to where no follower needs the log any more; and keeps what whoever looks after the server should know of them.
+    /// Where that cannot be read, all of the log is kept.
+    fn free_up_to(&self) -> Lsn {
+        let (free, told) = match self.holders() {
+            Ok(holders) => {
+                let most = self.plan.held_log_bytes;
+                let bad = holders.iter().filter(|holder| holder.unreadable.is_some() || holder.bytes > most);
+                let told: Vec<String> = bad.map(words).collect();
+                let free = holders.first().map_or(Lsn::new(u64::MAX), |holder| holder.lsn);
+                (free, (!told.is_empty()).then(|| told.join("; ")))
+            }
+            Err(error) => (Lsn::ZERO, Some(format!("the log is kept whole: {error}"))),
+        };
+        *host::lock(&self.held) = told;
+        free
+    }
+
     /// Keeps why the last snapshot could not be taken, for whoever looks after the server.
     fn note_failure(&self, error: &TakeError) {
         *host::lock(&self.failure) = Some(error.to_string());
@@ -311,6 +337,21 @@ impl Keeper {
         let anything = grown > 64 * 1024;
         let by_size = self.plan.log_bytes.is_some_and(|bytes| grown >= bytes);
         by_size || (anything && self.plan.every.is_some_and(|every| host::now() - last >= every))
+    }
+}
+
+/// What is wrong with how a follower holds the log, and what to do.
+fn words(holder: &LogHolder) -> String {
+    let (path, mib) = (holder.path.display(), holder.bytes >> 20);
+    match &holder.unreadable {
+        Some(why) => format!(
+            "{path} cannot be read, so the log is kept whole ({mib} MiB): {why}. Start the follower again, or remove the file \
+             if there is none any more"
+        ),
+        None => format!(
+            "the follower {} holds {mib} MiB of the log: see that it runs, or remove {path} if there is none any more",
+            holder.name
+        ),
     }
 }
 
