@@ -29,6 +29,12 @@ use crate::table::{Kind, Values};
 /// How hard it is compressed: what is written beside payments must cost little.
 const ZSTD_LEVEL: i32 = 1;
 
+/// Bytes that are compressed to see whether the rest of a page of differences is worth it, and of a page that is asked so.
+///
+/// Amounts are like noise once they are packed: trying them whole took half of all compressing, and left them as long as they were.
+const SAMPLE: usize = 4 << 10;
+const SAMPLED_MIN: usize = 8 * SAMPLE;
+
 /// Values to a run, at least, for numbers to be worth a dictionary.
 const RUN: usize = 8;
 
@@ -189,8 +195,17 @@ impl Scratch {
             counts.push(page_count(PageType::DICTIONARY_PAGE, Encoding::PLAIN));
         }
         let data_at = chunk.compressed;
+        let is_noise =
+            encoded.encoding == Encoding::DELTA_BINARY_PACKED && is_noise(&mut self.zstd, &self.page)?;
+        let (buf, compression) = match is_noise {
+            true => (Bytes::copy_from_slice(&self.page), Compression::UNCOMPRESSED),
+            false => {
+                let level = ZstdLevel::try_new(ZSTD_LEVEL)?;
+                (compress(&mut self.zstd, &self.page, &mut self.compressed)?, Compression::ZSTD(level))
+            }
+        };
         let page = Page::DataPage {
-            buf: compress(&mut self.zstd, &self.page, &mut self.compressed)?,
+            buf,
             num_values: rows,
             encoding: encoded.encoding,
             def_level_encoding: Encoding::RLE,
@@ -200,7 +215,7 @@ impl Scratch {
         chunk.add(page, self.page.len())?;
         let (compressed, uncompressed) = (chunk.compressed, chunk.uncompressed);
         let mut metadata = ColumnChunkMetaData::builder(column)
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
+            .set_compression(compression)
             .set_encodings(encodings)
             .set_page_encoding_stats(counts)
             .set_total_compressed_size(signed(compressed))
@@ -248,6 +263,15 @@ fn compress(
     to.reserve(zstd::zstd_safe::compress_bound(bytes.len()));
     zstd.compress_to_buffer(bytes, to)?;
     Ok(Bytes::copy_from_slice(to))
+}
+
+/// Whether compressing a page is in vain, as the middle of it says.
+fn is_noise(zstd: &mut zstd::bulk::Compressor<'static>, page: &[u8]) -> Result<bool, ParquetError> {
+    if page.len() < SAMPLED_MIN {
+        return Ok(false);
+    }
+    let sample = &page[page.len() / 2..][..SAMPLE];
+    Ok(zstd.compress(sample)?.len() > SAMPLE - SAMPLE / 16)
 }
 
 fn page_count(page_type: PageType, encoding: Encoding) -> PageEncodingStats {
@@ -466,6 +490,46 @@ mod tests {
         let ends = [i64::MIN, i64::MAX, 0, -1, i64::MAX, i64::MIN];
         let row = |at: usize| (ends[at % 6], (ends[at % 6] >> 32) as i32, String::new());
         values_come_back(&(0..300).map(row).collect::<Vec<_>>(), true);
+    }
+
+    #[test]
+    fn noise_is_not_compressed_and_comes_back() {
+        let mut random = fastrand::Rng::with_seed(7);
+        for (noise, compression) in
+            [(true, Compression::UNCOMPRESSED), (false, Compression::ZSTD(ZstdLevel::default()))]
+        {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("bill.parquet");
+            let numbers: Vec<i64> =
+                (0..20_000).map(|at| if noise { random.i64(0..50_000) } else { at % 3 }).collect();
+            let mut all = Rows::new(Table::Bill);
+            all.push_group(20_000)
+                .int(0)
+                .numbers_plain(numbers.iter().copied())
+                .text("")
+                .text("")
+                .long(0)
+                .text("")
+                .text("")
+                .text("")
+                .text("")
+                .text("")
+                .text("")
+                .long(0)
+                .long(0)
+                .end();
+            let mut file = ParquetFile::create(Table::Bill, &path).unwrap();
+            file.write(&all).unwrap();
+            file.finish().unwrap();
+            read::<ParquetFileError>(Table::Bill, &path, &[bill::LINE], &mut |read| {
+                assert!((0..read.len()).all(|at| read.long(bill::LINE, at) == numbers[at]));
+                Ok(())
+            })
+            .unwrap();
+            let reader = SerializedFileReader::new(File::open(&path).unwrap()).unwrap();
+            assert_eq!(reader.metadata().row_group(0).column(bill::LINE).compression(), compression);
+            says_how_it_is_encoded(&path);
+        }
     }
 
     proptest! {

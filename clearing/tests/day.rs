@@ -146,3 +146,29 @@ fn a_day_is_put_once() {
     assert!(matches!(other, Err(DayError::Unproved { date, .. }) if date == plan.first));
     assert_eq!(Manifest::load(&store, plan.first).unwrap(), played.days[0]);
 }
+
+#[test]
+fn the_lines_of_a_command_are_counted_from_nought() {
+    let (_folder, store) = store();
+    let played = rehearsal::play(&store, &small()).unwrap();
+    for day in &played.days {
+        let mut commands: BTreeMap<(i64, i32), Vec<(i32, i32)>> = BTreeMap::new();
+        let columns = [entries::LOG_POSITION, entries::LOG_INDEX, entries::GROUP_NO, entries::LINE];
+        day.read::<DayError>(&store, Table::Entries, &columns, &mut |rows| {
+            for row in 0..rows.len() {
+                let command = (rows.long(entries::LOG_POSITION, row), rows.int(entries::LOG_INDEX, row));
+                let line = (rows.int(entries::LINE, row), rows.int(entries::GROUP_NO, row));
+                commands.entry(command).or_default().push(line);
+            }
+            Ok(())
+        })
+        .unwrap();
+        assert!(!commands.is_empty());
+        for (command, mut lines) in commands {
+            lines.sort_unstable();
+            let expected: Vec<i32> = (0..i32::try_from(lines.len()).unwrap()).collect();
+            assert_eq!(lines.iter().map(|line| line.0).collect::<Vec<_>>(), expected, "{command:?}");
+            assert!(lines.is_sorted_by_key(|line| line.1), "{command:?}: groups are in their order");
+        }
+    }
+}
