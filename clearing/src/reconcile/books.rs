@@ -98,7 +98,7 @@ pub struct OurEntry<'a> {
 }
 
 /// What reconciliation asks of the books of one date.
-pub trait Books {
+pub trait Books: Sync {
     /// About how many items a channel has, so that room is made once.
     fn about(&self) -> u64;
 

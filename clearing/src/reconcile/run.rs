@@ -163,8 +163,34 @@ pub fn reconcile(
     put(store, batch, lines, options)
 }
 
-/// Does the comparing, and writes what is to be said of it into the batch.
+/// Does the comparing, and writes what is to be said of it into the batch. Orders against entries is a reading by itself, of about as much work as
+/// all the rest: it has a thread beside.
 fn compare(
+    books: &dyn Books,
+    day: BillDay,
+    carry: &Carry,
+    input: &mut Input<'_>,
+    options: &Options,
+    batch: &mut Batch,
+    progress: &mut dyn FnMut(Stage, u64),
+) -> Result<Settled, ReconcileError> {
+    let date = batch.date;
+    std::thread::scope(|scope| {
+        let beside = options.three_way.then(|| scope.spawn(move || three_way(books, date, &mut |_| ())));
+        let lines = compare_bill(books, day, carry, input, options, batch, progress);
+        progress(Stage::Entries, 0);
+        let three_way = beside.map(|beside| match beside.join() {
+            Ok(found) => found,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        let lines = lines?;
+        batch.three_way = three_way.transpose()?;
+        Ok(lines)
+    })
+}
+
+/// The bill against the books.
+fn compare_bill(
     books: &dyn Books,
     day: BillDay,
     carry: &Carry,
@@ -190,9 +216,6 @@ fn compare(
     let lines = settle(matcher, &loaded, books, channel, &files)?;
     if let Some(bank) = &input.bank {
         batch.funds = Some(funds(&batch.bill, books, channel, &bank.sums)?);
-    }
-    if options.three_way {
-        batch.three_way = Some(three_way(books, date, &mut |done| progress(Stage::Entries, done))?);
     }
     batch.totals = batch::totals(&lines)?;
     let carried = |item: &&super::Item| item.class == super::Class::Carried;
