@@ -31,7 +31,7 @@ const ZSTD_LEVEL: i32 = 1;
 
 /// Bytes that are compressed to see whether the rest of a page of differences is worth it, and of a page that is asked so.
 ///
-/// Amounts are like noise once they are packed: trying them whole took half of all compressing, and left them as long as they were.
+/// Amounts are like noise once they are packed: to compress them whole takes time and leaves them as long as they were (zstd: 1,590 instructions a payment became 1,300).
 const SAMPLE: usize = 4 << 10;
 const SAMPLED_MIN: usize = 8 * SAMPLE;
 

@@ -6,7 +6,7 @@
 //! DELTA_BYTE_ARRAY     how many bytes each text shares with the one before, how many follow, both as above; then those that follow
 //! ```
 //! Of <https://parquet.apache.org/docs/file-format/data-pages/encodings/>. What the library has of them takes a value at a time and
-//! hashes each: 131,072 rows of a day cost it four times what they cost here, where columns come as runs.
+//! hashes each: 131,072 rows of a day cost it much more than they cost here, where columns come as runs.
 
 use crate::runs::{TextRuns, lengths};
 

@@ -90,7 +90,7 @@ struct Mark {
     index: u16,
 }
 
-/// Orders, and groups of entries, that become rows together, column by column: half of what it costs one by one.
+/// Orders, and groups of entries, that become rows together, column by column, which is cheaper than one by one.
 const TOGETHER: usize = 64;
 const _: () = assert!(GROUP_ROWS.is_multiple_of(TOGETHER));
 
@@ -135,7 +135,7 @@ struct Line {
     entry: Entry,
 }
 
-/// Groups of a shard that wait to become rows together, column by column: one by one they cost three times as much.
+/// Groups of a shard that wait to become rows together, column by column: 1,465 instructions a payment became 954.
 #[derive(Debug, Default)]
 struct Waiting {
     groups: Vec<Group>,

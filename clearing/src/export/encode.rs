@@ -1,7 +1,7 @@
 //! Rows into Parquet on a thread of its own, so that following the log and compressing share the work of two cores.
 //!
 //! The way to it is bounded: who follows waits when it is behind, and what waits is in the log meanwhile. Rows come back empty, to be
-//! filled again: fresh room of several megabytes for every group cost a sixth of the whole in page faults.
+//! filled again: fresh room of several megabytes for every group cost page faults all over.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

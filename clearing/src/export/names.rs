@@ -1,7 +1,7 @@
 //! The names of a day: what many rows have, merchants, accounts, channels, states, is told by its number in one list.
 //!
 //! A row then holds four bytes for a name, the encoder makes a dictionary of the numbers without looking at a text, and each name is
-//! made once a day: before, the names of a payment's entries cost more than half of what following it did.
+//! made once a day: written anew for each entry they were the dearest part of following a payment.
 
 use std::hash::BuildHasher;
 
