@@ -25,6 +25,7 @@ use suanpan_clearing::reconcile::{Batch, Day, Input, Options, ReconcileError, Ru
 use suanpan_clearing::store::{Store, StoreError};
 use suanpan_clearing::table::{Rows, Table};
 use suanpan_core::Date;
+use tempfile::{NamedTempFile, TempPath};
 
 use crate::export::{StoreArg, date};
 use crate::output::say;
@@ -157,6 +158,7 @@ fn run(args: &RunArgs) -> Result<u8, ReconcileCommandError> {
     let (Some(channel), Some(date)) = (&args.channel, args.date) else { unreachable!("both are required") };
     let store = Store::open(&args.store.store)?;
     let manifest = Manifest::load(&store, date)?;
+    let channel = channel_of(&manifest, channel);
     let zone = zone_of(&manifest, channel)?;
     let format = args.format.or_else(|| channel.parse().ok()).unwrap_or(Format::Generic);
     let account = match &args.account {
@@ -199,6 +201,20 @@ fn run(args: &RunArgs) -> Result<u8, ReconcileCommandError> {
     }
     args.reports.write(&run)?;
     Ok(if run.batch.is_balanced() { 0 } else { DIFFERS })
+}
+
+/// The channel that is meant: `generic` names a format more than a channel, so where no channel has that name, and one only has no format of its
+/// own, it is that.
+fn channel_of<'a>(manifest: &'a Manifest, named: &'a str) -> &'a str {
+    let is_there = manifest.channel(named).is_some();
+    if is_there || named.parse() != Ok(Format::Generic) {
+        return named;
+    }
+    let mut others = manifest.channels.iter().filter(|channel| channel.name.parse::<Format>().is_err());
+    match (others.next(), others.next()) {
+        (Some(only), None) => &only.name,
+        _ => named,
+    }
 }
 
 fn zone_of(manifest: &Manifest, channel: &str) -> Result<TimeZone, ReconcileCommandError> {
@@ -311,17 +327,21 @@ fn write_report(
     Ok(write_file(path, |to| to.write_all(&bytes))?)
 }
 
-/// The bill as it was read, as a table.
+/// The bill as it was read, as a table. It is written beside its name, which it has only when the run came to its end.
 struct BillFile {
+    path: PathBuf,
+    temporary: TempPath,
     file: ParquetFile,
     rows: Rows,
     failed: Option<ParquetFileError>,
 }
 
 impl BillFile {
-    fn create(path: &Path) -> Result<Self, ParquetFileError> {
-        let (file, rows) = (ParquetFile::create(Table::Bill, path)?, Rows::new(Table::Bill));
-        Ok(Self { file, rows, failed: None })
+    fn create(path: &Path) -> Result<Self, ReconcileCommandError> {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let temporary = NamedTempFile::new_in(parent).map_err(failed(path))?.into_temp_path();
+        let (file, rows) = (ParquetFile::create(Table::Bill, &temporary)?, Rows::new(Table::Bill));
+        Ok(Self { path: path.to_owned(), temporary, file, rows, failed: None })
     }
 
     fn add(&mut self, row: &BillRow<'_>) {
@@ -359,6 +379,6 @@ impl BillFile {
             return Err(error.into());
         }
         self.file.finish()?;
-        Ok(())
+        self.temporary.persist(&self.path).map_err(|error| failed(&self.path)(error.error))
     }
 }

@@ -182,6 +182,11 @@ fn a_bill_that_is_not_what_it_should_be_is_refused_with_its_place() {
     let wechat = |path: &Path| reconcile(&store, "wechat", "2018-08-26", path);
     let total = bent(WECHAT, &|bytes| replaced(bytes, "`158.76", "`158.77"));
     refused(&wechat(&total), &[".csv:9", "158.77", "158.76"]);
+    let parquet = folder.path().join("bill.parquet");
+    let arguments = ["reconcile", "--channel", "wechat", "--date", "2018-08-26", total.to_str().unwrap()];
+    let more = ["--bill-parquet", parquet.to_str().unwrap()];
+    refused(&run(&store, &[&arguments[..], &more].concat()), &["csv:9"]);
+    assert!(!parquet.exists(), "not even the bill as it was read");
     let short = bent(WECHAT, &|bytes| bytes[..bytes.len() / 2].to_vec());
     refused(&wechat(&short), &["bent-wechat"]);
     let other_day = bent(WECHAT, &|bytes| replaced(bytes, "`2018-08-26 10:00:00", "`2018-08-25 10:00:00"));
